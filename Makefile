@@ -1,0 +1,49 @@
+# Two commands from a bare checkout: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?= -n 2 --dist loadscope
+
+.NOTPARALLEL:
+.PHONY: help demo test lint bench sample wheel-check constraints clean
+
+help:
+	@echo "make demo         train on five slices of the sample, predict, score, report"
+	@echo "make test         all tests"
+	@echo "make lint         ruff, mypy, import rules, napari manifest"
+	@echo "make wheel-check  build the wheel, install it afresh, use it"
+	@echo "make bench        measure; writes benchmarks/results/"
+	@echo "make sample       make sample_data/ anew"
+	@echo "make constraints  choose the versions of all packages anew"
+
+# One environment; a stamp for each set of extras that is in it.
+$(VENV)/.ready-%: pyproject.toml constraints.txt tools/make_venv.py
+	$(PYTHON) tools/make_venv.py $(VENV) $*
+
+demo: $(VENV)/.ready-base
+	$(BIN)/napari-xseg demo
+
+test: $(VENV)/.ready-test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate napari_xseg/napari.yaml
+
+wheel-check: $(VENV)/.ready-dev
+	$(BIN)/python tools/wheel_check.py
+
+bench: $(VENV)/.ready-bench
+	$(BIN)/python -m benchmarks
+
+sample: $(VENV)/.ready-base
+	$(BIN)/napari-xseg sample sample_data --overwrite
+
+constraints:
+	$(PYTHON) tools/make_constraints.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Volumes, labels, splits, intensities and samples: everything before the network."""

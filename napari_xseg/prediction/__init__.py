@@ -1,0 +1,1 @@
+"""A model made fast, and volumes predicted with it."""

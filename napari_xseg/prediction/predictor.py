@@ -1,0 +1,254 @@
+"""A model made fast: batch norm folded in, the faster precision, whole slices or tiles."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from napari_xseg.data.mirror import mirror_indices
+from napari_xseg.model import geometry
+from napari_xseg.model.device import choose_dtype, dtype_name, place
+from napari_xseg.model.unet import DoubleConv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_xseg.config import ModelConfig, Precision
+    from napari_xseg.model.unet import UNet
+
+# Bytes of activations that a forward pass may hold.
+CPU_WORKSPACE = 512 << 20
+PROBE = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A core of the mask and the window of the extended slice that gives it.
+
+    All are (top, bottom, left, right) in pixels; `core` lies in the mask,
+    `window` in the extended slice, `inner` in the network's output for it.
+    """
+
+    core: tuple[int, int, int, int]
+    window: tuple[int, int, int, int]
+    inner: tuple[int, int, int, int]
+
+
+class Predictor:
+    """Turns normalised slices into class indices.
+
+    Parameters
+    ----------
+    network : UNet
+        Left as it is; a folded copy computes.
+    device : torch.device
+        Where.
+    precision : str
+        "auto" times float32 and bfloat16 once and takes the faster.
+    workspace : int, optional
+        Bytes of activations a pass may hold: slices that need more are cut into
+        tiles, slices that need less are batched.
+    """
+
+    def __init__(
+        self,
+        network: UNet,
+        device: torch.device,
+        precision: Precision = "auto",
+        workspace: int | None = None,
+    ) -> None:
+        self.config = network.config
+        self.device = device
+        self.workspace = workspace or _workspace(device)
+        folded = place(fold(network), device)
+        self.dtype = choose_dtype(device, precision, lambda dtype: self._probe(folded, dtype))
+        self.network = folded.to(self.dtype)
+
+    @property
+    def precision(self) -> Precision:
+        """The name of the dtype computed in."""
+        return dtype_name(self.dtype)
+
+    def _probe(self, network: UNet, dtype: torch.dtype) -> None:
+        size = geometry.output_size(self.config, PROBE) + 2 * geometry.margin(self.config)
+        x = torch.zeros((1, self.config.input_channels, size, size), dtype=dtype)
+        network = copy.deepcopy(network).to(dtype)
+        with torch.inference_mode():
+            network.block_logits(x.contiguous(memory_format=torch.channels_last))
+
+    def batch_size(self, shape: tuple[int, int]) -> int:
+        """Slices of `shape` (y, x) that go through the network at once; 1 or more."""
+        return max(1, min(16, self.workspace // (4 * slice_bytes(self.config, shape))))
+
+    def predict(
+        self, x: Tensor, shape: tuple[int, int], *, confidence: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Class indices of extended slices.
+
+        Parameters
+        ----------
+        x : Tensor
+            (n, input channels, Y, X), float32, normalised, as `extend` gives it.
+        shape : (int, int)
+            Of the slices themselves, (y, x).
+        confidence : bool
+            Whether to give the probability of the class too.
+
+        Returns
+        -------
+        Tensor, Tensor or None
+            Class indices (n, y, x) uint8 and probabilities (n, y, x) uint8, 255
+            for certain; on the CPU.
+        """
+        mask = torch.empty((len(x), *shape), dtype=torch.uint8)
+        certain = torch.empty_like(mask) if confidence else None
+        for tile, blocks in self._tiles(x, shape):
+            top, bottom, left, right = tile.core
+            logits = blocks.view(len(x), self.config.classes, -1, *blocks.shape[-2:])
+            mask[:, top:bottom, left:right] = self._core(best_class(logits), tile)
+            if certain is not None:
+                certain[:, top:bottom, left:right] = self._core(probability(logits), tile)
+        return mask, certain
+
+    def logits(self, x: Tensor, shape: tuple[int, int]) -> Tensor:
+        """Logits (n, classes, y, x), float32 on the CPU, of `x` as `predict` takes it."""
+        whole = torch.empty((len(x), self.config.classes, *shape))
+        for tile, blocks in self._tiles(x, shape):
+            top, bottom, left, right = tile.core
+            whole[..., top:bottom, left:right] = self._core(blocks, tile)
+        return whole
+
+    def _core(self, blocks: Tensor, tile: Tile) -> Tensor:
+        """The part of a tile's output (n, values of a block, Y, X) that counts, on the CPU."""
+        part = F.pixel_shuffle(blocks, self.config.patch)
+        part = part[:, 0] if blocks.dtype == torch.uint8 else part
+        return part[..., slice(*tile.inner[:2]), slice(*tile.inner[2:])].cpu()
+
+    def _tiles(self, x: Tensor, shape: tuple[int, int]) -> Iterator[tuple[Tile, Tensor]]:
+        largest = self.workspace // slice_bytes(self.config, (1, 1))
+        for tile in cut_tiles(self.config, shape, largest):
+            top, bottom, left, right = tile.window
+            part = x[..., top:bottom, left:right].to(self.device, self.dtype)
+            with torch.inference_mode():
+                yield (
+                    tile,
+                    self.network.block_logits(part.contiguous(memory_format=torch.channels_last)),
+                )
+
+
+def fold(network: UNet) -> UNet:
+    """A copy in evaluation mode, its batch norms folded into the convolutions."""
+    folded = copy.deepcopy(network).eval().requires_grad_(False)
+    for blocks in (folded.down, folded.merge):
+        for index, block in enumerate(blocks):
+            if isinstance(block, DoubleConv):
+                first, norm, relu, second, second_norm, second_relu = block
+                blocks[index] = nn.Sequential(
+                    _fused(first, norm), relu, _fused(second, second_norm), second_relu
+                )
+    return folded
+
+
+def _fused(convolution: nn.Module, norm: nn.Module) -> nn.Module:
+    fused: nn.Module = fuse_conv_bn_eval(convolution, norm)  # type: ignore[type-var, arg-type]
+    return fused
+
+
+def extend(plane: NDArray[np.float32], config: ModelConfig) -> NDArray[np.float32]:
+    """Mirror a normalised slice (y, x) beyond its edges, to a size that the network takes."""
+    trim = geometry.margin(config)
+    for axis, length in enumerate(plane.shape):
+        stop = geometry.output_size(config, length) + trim
+        if trim or stop > length:
+            plane = plane.take(mirror_indices(-trim, stop, length), axis)
+    return plane
+
+
+def slice_bytes(config: ModelConfig, shape: tuple[int, int]) -> int:
+    """Bytes of activations that a slice of `shape` (y, x) needs at once, about."""
+    widest = max(width / 4**level for level, width in enumerate(config.level_widths))
+    # a concatenation, its two parts and a result live at the same time
+    values = 6 * widest / config.patch**2 + 2 * config.input_channels + 2 * config.classes
+    return int(4 * values * shape[0] * shape[1])
+
+
+def cut_tiles(config: ModelConfig, shape: tuple[int, int], largest: int) -> Iterator[Tile]:
+    """Tiles that cover a slice of `shape` (y, x), each of about `largest` pixels at most.
+
+    One tile where the slice fits. Each tile's core sees all that it would see in
+    the whole slice, and its pooled blocks lie in the same places.
+    """
+    whole = [geometry.output_size(config, length) for length in shape]
+    if whole[0] * whole[1] <= largest:
+        spans = [[(0, whole[0])], [(0, whole[1])]]
+    else:
+        reach = 2 * (_halo(config) + geometry.margin(config))
+        side = max(int(largest**0.5) - reach, geometry.alignment(config))
+        spans = [_spans(config, length, side) for length in whole]
+    for top, bottom in spans[0]:
+        for left, right in spans[1]:
+            window_y, inner_y = _window(config, (top, bottom), whole[0], shape[0])
+            window_x, inner_x = _window(config, (left, right), whole[1], shape[1])
+            core = (top, min(bottom, shape[0]), left, min(right, shape[1]))
+            yield Tile(core, (*window_y, *window_x), (*inner_y, *inner_x))
+
+
+def _halo(config: ModelConfig) -> int:
+    """What a core must see beyond its edge, a multiple of the alignment."""
+    step = geometry.alignment(config)
+    if config.padding == "valid":
+        # Interpolation knows no "unpadded": at an edge it repeats the last pixel.
+        return 2 * step if config.upsampling == "bilinear" else 0
+    return -(-geometry.radius(config) // step) * step
+
+
+def _spans(config: ModelConfig, whole: int, side: int) -> list[tuple[int, int]]:
+    size = min(geometry.output_size(config, side), whole)
+    step = size - size % geometry.alignment(config) or geometry.alignment(config)
+    starts = [*range(0, whole - size, step), whole - size]
+    return [(start, start + size) for start in starts]
+
+
+def _window(
+    config: ModelConfig, core: tuple[int, int], whole: int, length: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    start, stop = core
+    first = max(start - _halo(config), 0)
+    last = min(stop + _halo(config), whole)
+    inner = start - first
+    return (first, last + 2 * geometry.margin(config)), (inner, inner + min(stop, length) - start)
+
+
+def best_class(logits: Tensor) -> Tensor:
+    """Index of the largest of `logits` (n, classes, …), the first where equal; uint8 (n, …).
+
+    One pass a class: torch's argmax over a strided axis takes ten times as long.
+    """
+    logits = logits.contiguous()
+    highest = logits[:, 0]
+    best = torch.zeros(highest.shape, dtype=torch.uint8, device=logits.device)
+    for index in range(1, logits.shape[1]):
+        best = torch.maximum(best, (logits[:, index] > highest).to(torch.uint8) * index)
+        highest = torch.maximum(highest, logits[:, index])
+    return best
+
+
+def probability(logits: Tensor) -> Tensor:
+    """Probability of the best class of `logits` (n, classes, …); uint8 (n, …), 255 for 1."""
+    return logits.float().softmax(1).amax(1).mul(255).round().to(torch.uint8)
+
+
+def _workspace(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return CPU_WORKSPACE

@@ -1,0 +1,1 @@
+"""What is wrong with a mask: figures, mistakes, pictures and reports."""
