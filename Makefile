@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist loadscope
+BENCH_ARGS ?= --laptop
 
 .NOTPARALLEL:
 .PHONY: help demo test lint bench sample wheel-check constraints clean
@@ -37,7 +38,7 @@ wheel-check: $(VENV)/.ready-dev
 	$(BIN)/python tools/wheel_check.py
 
 bench: $(VENV)/.ready-bench
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 sample: $(VENV)/.ready-base
 	$(BIN)/napari-xseg sample sample_data --overwrite

@@ -6,6 +6,7 @@ Forms edit it, run folders keep it, jobs receive it.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -32,7 +33,7 @@ def first_complaint(error: ValidationError) -> str:
 class Settings(BaseModel):
     """Base of all settings: frozen, unknown keys refused, TOML in and out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str = "settings") -> Self:
@@ -59,7 +60,8 @@ class Settings(BaseModel):
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of the TOML file at `path`; XsegError where it is none."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # "-sig": editors on Windows may put a byte order mark first
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise XsegError(f"{path}: cannot be read ({error.strerror}).") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -149,9 +151,9 @@ class NoiseConfig(Settings):
             sds = [float(part.replace(",", ".")) for part in text.split(":")]
         except ValueError:
             sds = []
-        if len(sds) == 1 and sds[0] > 0:
+        if len(sds) == 1 and 0 < sds[0] < math.inf:
             return self.replace(enabled=True, std=sds[0])
-        if len(sds) == 2 and 0 <= sds[0] <= sds[1] and sds[1] > 0:
+        if len(sds) == 2 and 0 <= sds[0] <= sds[1] and 0 < sds[1] < math.inf:
             return self.replace(enabled=True, std=sds[1], low=sds[0] / sds[1], high=1.0)
         raise XsegError(
             f"--noise-std {text}: expected a number of counts above 0, a range low:high, or auto."

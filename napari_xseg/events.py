@@ -6,12 +6,15 @@ numbers, strings and paths alone, so that they cross a process boundary as JSON.
 
 from __future__ import annotations
 
-import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Seconds between two looks of a paused job.
+_LOOK_AGAIN = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +96,28 @@ class Control:
     """
 
     def __init__(self) -> None:
-        self._stop = threading.Event()
-        self._running = threading.Event()
-        self._running.set()
+        # Plain flags: a lock that a signal handler finds taken would never be freed.
+        self._stopped = False
+        self._paused = False
 
     def stop(self) -> None:
         """Ask the job to end after the current step, its model saved."""
-        self._stop.set()
-        self._running.set()
+        self._stopped = True
 
     def pause(self) -> None:
         """Ask the job to wait after the current step."""
-        self._running.clear()
+        self._paused = True
 
     def go_on(self) -> None:
         """End a pause."""
-        self._running.set()
+        self._paused = False
 
     @property
     def stopped(self) -> bool:
         """Whether a stop was asked for."""
-        return self._stop.is_set()
+        return self._stopped
 
     def wait_if_paused(self) -> None:
         """Return at once, or when the pause ends or a stop is asked for."""
-        self._running.wait()
+        while self._paused and not self._stopped:
+            time.sleep(_LOOK_AGAIN)

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from napari_xseg.cli.console import complain, prepare_streams, remember_command
-from napari_xseg.cli.stopping import STOPPED, terminate_like_interrupt
+from napari_xseg.cli.stopping import STOPPED, interrupt_on_signals
 from napari_xseg.errors import XsegError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else list(argv)
     prepare_streams()
-    with remember_command(words), terminate_like_interrupt():
+    with remember_command(words), interrupt_on_signals():
         try:
             return _run(words)
         except XsegError as error:

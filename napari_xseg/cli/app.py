@@ -10,6 +10,7 @@ from napari_xseg.cli.doctor import doctor
 from napari_xseg.cli.evaluate import evaluate
 from napari_xseg.cli.info import info
 from napari_xseg.cli.predict import predict
+from napari_xseg.cli.recipe import recipe
 from napari_xseg.cli.sample import sample
 from napari_xseg.cli.train import train
 
@@ -41,5 +42,5 @@ def napari_xseg_command(
         typer.echo(context.get_help())
 
 
-for command in (train, predict, evaluate, info, doctor, sample, demo):
+for command in (train, predict, evaluate, info, doctor, recipe, sample, demo):
     app.command()(command)

@@ -57,8 +57,17 @@ class Console:
         """Say what the user should know."""
         self.rich.print(f"warning: {text}", style="yellow", soft_wrap=True)
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str) -> None:
-        """Show a table: columns of numbers to the right; a header of empty names is not shown."""
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        title: str,
+        remark: bool = False,
+    ) -> None:
+        """Show a table; a header of empty names is not shown, a `remark` only where not quiet."""
+        if remark and self.quiet:
+            return
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))

@@ -86,6 +86,7 @@ def demo(
     and writes masks, figures and a report.
     """
     from napari_xseg.cli import prepare
+    from napari_xseg.cli.sample import write_classes
     from napari_xseg.data.sample import write_sample
 
     console = Console(quiet=quiet)
@@ -94,7 +95,9 @@ def demo(
     paths = Paths(_claim(directory, overwrite=overwrite))
     console.say(f"Making a sample volume in {paths.sample} ...")
     sample = write_sample(paths.sample, seed=seed, overwrite=True)
-    source = prepare.LabelledSource(images=str(sample.images), labels=str(sample.labels))
+    source = prepare.LabelledSource(
+        images=str(sample.images), labels=str(sample.labels), classes=write_classes(paths.sample)
+    )
     chosen = prepare.SplitOptions(train=",".join(map(str, TRAINED)))
     data = prepare.open_labelled(source, chosen)
     compute = prepare.Compute(device=device, threads=threads)

@@ -7,8 +7,12 @@ import typer
 
 from napari_xseg.cli import options
 from napari_xseg.cli.console import Console
+from napari_xseg.cli.outputs import no_new_folders
 
 if TYPE_CHECKING:
+    from napari_xseg.data.classes import ClassTable
+    from napari_xseg.data.labels import LabelVolume, Unlabelled
+    from napari_xseg.data.volume import Volume
     from napari_xseg.review.run import Review
 
 Masks = Annotated[
@@ -71,39 +75,56 @@ def evaluate(
     fractions; pooled and for each slice, and without the pixels near class borders.
     """
     from napari_xseg.cli import sources
-    from napari_xseg.cli.matching import match_classes, pair_masks
     from napari_xseg.cli.progress import watch
     from napari_xseg.data.region import parse_region
-    from napari_xseg.data.volume import open_label_volume
     from napari_xseg.review.run import Targets, review_volumes
 
     console = Console(quiet=quiet)
     targets = Targets(json=json, csv=csv, folder=mistakes, overwrite=overwrite)
-    targets.check()
-    table, meaning = sources.open_classes(classes), sources.parse_meaning(unlabelled)
-    region = parse_region(roi)
-    predicted = open_label_volume(masks)
-    truth = open_label_volume(labels, raw=sources.parse_raw(labels_raw))
-    region.check(truth.shape)
-    chosen = sources.parse_choice(slices, len(truth), "--slices")
-    facts = sources.read_mask_facts(masks)
-    pairs = pair_masks(predicted, truth, chosen, facts, pairing)
-    ours, theirs = match_classes(predicted, truth, [z for _, z in pairs], facts, table, meaning)
-    pairs = [(page, z) for page, z in pairs if chosen is not None or theirs.labelled_among([z])]
-    work = review_volumes(
-        ours,
-        theirs,
-        pairs,
-        targets,
-        border=border,
-        region=region,
-        voxel_size=predicted.voxel_size,
-        across_slices=across_slices,
-    )
-    review = watch(work, console)
+    with no_new_folders(json, csv, mistakes):
+        targets.check()
+        table, meaning = sources.open_classes(classes), sources.parse_meaning(unlabelled)
+        region = parse_region(roi)
+        values = sources.open_label_values(labels, labels_raw)
+        region.check(values.shape)
+        ours, theirs, pairs = _match(masks, values, slices, pairing, table, meaning)
+        work = review_volumes(
+            ours,
+            theirs,
+            pairs,
+            targets,
+            border=border,
+            region=region,
+            voxel_size=ours.volume.voxel_size,
+            across_slices=across_slices,
+        )
+        review = watch(work, console)
     sources.show_classes(console, theirs, [z for _, z in pairs])
-    _show_pairs(console, pairs, predicted.slice_names, truth.slice_names)
+    _show_pairs(console, pairs, ours.slice_names, theirs.slice_names)
     show_review(review, console)
+
+
+def _match(
+    path: str,
+    values: "Volume",
+    slices: str | None,
+    pairing: str,
+    table: "ClassTable | None",
+    unlabelled: "Unlabelled",
+) -> tuple["LabelVolume", "LabelVolume", list[tuple[int, int]]]:
+    """Open the masks beside the labels: both as class indices, and the (mask z, label z)."""
+    from napari_xseg.cli import sources
+    from napari_xseg.cli.matching import match_classes, pair_masks
+
+    masks = sources.open_label_values(path, None)
+    chosen = sources.parse_choice(slices, len(values), "--slices")
+    facts = sources.read_mask_facts(path)
+    pairs = pair_masks(masks, values, chosen, facts, pairing)
+    ours, theirs = match_classes(masks, values, [z for _, z in pairs], facts, table, unlabelled)
+    if chosen is None:
+        labelled = set(theirs.labelled_among([z for _, z in pairs]))
+        pairs = [(page, z) for page, z in pairs if z in labelled]
+    return ours, theirs, pairs
 
 
 def show_review(review: "Review", console: Console) -> None:
@@ -132,4 +153,4 @@ def _show_pairs(
     rows: list[tuple[str, ...]] = [
         (f"{page}  {masks[page]}", f"{z}  {labels[z]}") for page, z in pairs
     ]
-    console.table(("mask", "label"), shorten(rows), title=f"Pairs: {len(rows)}")
+    console.table(("mask", "label"), shorten(rows), title=f"Pairs: {len(rows)}", remark=True)

@@ -50,11 +50,12 @@ def info(
         _show_model(path, console)
         return
     from napari_xseg.cli.sources import open_classes, parse_raw, read_mask_facts
+    from napari_xseg.data.formats.opening import split_path
     from napari_xseg.data.volume import list_datasets
 
     spec = parse_raw(raw)
     datasets = list_datasets(path) if spec is None else ()
-    if len(datasets) > 1 and ":" not in Path(path).name:
+    if len(datasets) > 1 and split_path(path)[1] is None:
         console.table(("dataset",), [(f"{path}:{name}",) for name in datasets], title="Datasets")
         return
     facts = read_mask_facts(path)
@@ -154,9 +155,9 @@ def _show_labels(
     _show_shape(volume, "labels" if facts is None else "a predicted mask", console)
     labels = _read_labels(volume, table, unlabelled, console, mask=facts is not None)
     show_classes(console, labels, range(len(labels)))
-    known = format_slices(labels.labelled)
-    console.result(f"\nlabelled slices: {known or 'none'}" if facts is None else "")
-    if facts is not None:
+    if facts is None:
+        console.result(f"\nlabelled slices: {format_slices(labels.labelled) or 'none'}")
+    else:
         rows = [("model", facts.model), ("slices of the images", format_slices(facts.slices))]
         console.table(("", ""), rows, title="Made with")
 

@@ -65,7 +65,10 @@ Raw = Annotated[
 ]
 LabelsRaw = Annotated[
     str | None,
-    typer.Option(help="The same for raw binary labels.", metavar="SHAPE,DTYPE,ORDER"),
+    typer.Option(
+        help="What raw binary labels hold, such as 200x501x501,uint8,little.",
+        metavar="SHAPE,DTYPE,ORDER",
+    ),
 ]
 Classes = Annotated[
     Path | None,

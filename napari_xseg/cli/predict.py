@@ -7,7 +7,9 @@ import typer
 
 from napari_xseg.cli import options
 from napari_xseg.cli.console import Console, current_command
+from napari_xseg.cli.outputs import no_new_folders
 from napari_xseg.cli.stopping import STOPPED
+from napari_xseg.errors import XsegError
 
 if TYPE_CHECKING:
     from napari_xseg.events import Finished
@@ -66,6 +68,8 @@ def predict(
     from napari_xseg.prediction.volume import predict as run_prediction
 
     console = Console(quiet=quiet)
+    if confidence is not None and confidence.absolute() == out.absolute():
+        raise XsegError(f"{out}: is named by --out and by --confidence; give two files.")
     region = parse_region(roi)
     volume = open_volume(images, raw=sources.parse_raw(raw))
     region.check(volume.shape)
@@ -84,11 +88,12 @@ def predict(
         overwrite=overwrite,
         command=current_command(),
     )
-    job.check()
-    for text in volume.warnings:
-        console.warn(text)
     control = Control()
-    finished = run_job(run_prediction(job, control), console, control)
+    with no_new_folders(out, confidence):
+        job.check()
+        for text in volume.warnings:
+            console.warn(text)
+        finished = run_job(run_prediction(job, control), console, control)
     show_prediction(finished, console)
     return STOPPED if finished.reason == "stopped" else 0
 
@@ -102,5 +107,9 @@ def show_prediction(finished: "Finished", console: Console) -> None:
         show_fractions(console, facts)
     speed = finished.figures.get("mpx_per_s")
     rate = "" if speed is None else f", {speed:.1f} megapixels a second"
-    told = "Predicted" if finished.reason == "done" else "Stopped, the rest is unlabelled:"
+    told = (
+        "Predicted in"
+        if finished.reason == "done"
+        else "Stopped, the rest of the mask is unlabelled, after"
+    )
     console.result(f"\n{told} {finished.seconds:.1f} s{rate}. Mask: {finished.path}")

@@ -159,6 +159,16 @@ def make_job(
     return job
 
 
+def has_begun(out: Path, console: Console) -> bool:
+    """Whether there is a training to resume: one killed before its first save starts again."""
+    from napari_xseg.training.run_folder import CONFIG
+
+    begun = (out / CONFIG).exists()
+    if not begun:
+        console.say(f"{out}: no training to resume, so it starts from its seed.")
+    return begun
+
+
 def read_recipe(
     name: str, noise: str | None, steps: int | None, time_limit: float | None
 ) -> TrainConfig:

@@ -21,7 +21,12 @@ Result = TypeVar("Result")
 
 LINE_SECONDS = 10.0
 BAR_SECONDS = 0.1
-_NAMES = {"evaluate": "scoring", "predict": "predicting", "read": "reading", "train": "training"}
+_NAMES = {
+    "evaluate": "scoring",
+    "predict": "predicting",
+    "train": "training",
+    "validate": "validating",
+}
 
 
 class Display(Protocol):
@@ -29,6 +34,9 @@ class Display(Protocol):
 
     def advance(self, what: str, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` items of `what` are done."""
+
+    def rest(self) -> None:
+        """Take note that something else was shown just now."""
 
 
 class Bars:
@@ -67,16 +75,20 @@ class Bars:
     def advance(self, what: str, done: int, total: int, note: str = "") -> None:
         """Move the bar of `what`."""
         now = time.monotonic()
-        if what in self._tasks and done < total and now - self._drawn < BAR_SECONDS:
+        if what in self._tasks and done != total and now - self._drawn < BAR_SECONDS:
             return
         self._drawn = now
         if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(_NAMES.get(what, what), note="")
-        self._bars.update(self._tasks[what], completed=done, total=total, note=note)
+            self._tasks[what] = self._bars.add_task(_NAMES.get(what, what), total=None, note="")
+        total_or_none = total or None  # not known yet: the bar pulses
+        self._bars.update(self._tasks[what], completed=done, total=total_or_none, note=note)
+
+    def rest(self) -> None:
+        """Do nothing: bars stay below what is shown."""
 
 
 class Lines:
-    """A line every ten seconds, for files and pipes."""
+    """A line where nothing was said for ten seconds, for files and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -85,10 +97,15 @@ class Lines:
     def advance(self, what: str, done: int, total: int, note: str = "") -> None:
         """Write a line where the last one is long enough ago."""
         now = time.monotonic()
-        if now - self._last >= LINE_SECONDS and done < total:
+        if now - self._last >= LINE_SECONDS and done != total:
             self._last = now
-            text = f"{_NAMES.get(what, what)}: {done} of {total}, {now - self._start:.0f} s  {note}"
+            parts = f"{done} of {total}" if total else str(done)
+            text = f"{_NAMES.get(what, what)}: {parts}, {now - self._start:.0f} s  {note}"
             self._console.say(text.rstrip())
+
+    def rest(self) -> None:
+        """Wait another ten seconds."""
+        self._last = time.monotonic()
 
 
 def run_job(
@@ -134,12 +151,15 @@ def _show(event: events.Event, console: Console, display: Display) -> None:
             display.advance(event.what, event.done, event.total)
         case events.Validated():
             console.say(_validated(event))
+            display.rest()
 
 
 def _started(event: events.Started) -> str:
     unit = "steps" if event.what == "train" else "slices"
     name = _NAMES.get(event.what, event.what).capitalize()
-    return f"{name} on {event.device} in {event.precision}: {event.total} {unit}."
+    # Under a time limit the steps are counted once their pace is known.
+    count = f": {event.total} {unit}" if event.total else ""
+    return f"{name} on {event.device} in {event.precision}{count}."
 
 
 def _validated(event: events.Validated) -> str:

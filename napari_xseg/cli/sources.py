@@ -11,7 +11,7 @@ from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.colours import hex_colour
 from napari_xseg.data.labels import parse_unlabelled
 from napari_xseg.data.slices import parse_slices
-from napari_xseg.data.volume import RawSpec
+from napari_xseg.data.volume import RawSpec, open_label_volume
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_xseg.cli.console import Console
     from napari_xseg.data.labels import LabelVolume
     from napari_xseg.data.pairing import Pairing
+    from napari_xseg.data.volume import Volume
 
 _MOST_PAIRS = 12
 
@@ -68,6 +69,11 @@ def parse_meaning(text: str | None) -> int | Literal["none"] | None:
     return None if text is None else parse_unlabelled(text)
 
 
+def open_label_values(path: str, raw: str | None) -> Volume:
+    """Open labels or masks as the values in their files."""
+    return open_label_volume(path, raw=parse_raw(raw))
+
+
 def open_classes(path: Path | None) -> ClassTable | None:
     """Read `--classes`."""
     return None if path is None else ClassTable.from_toml(path)
@@ -91,7 +97,8 @@ def show_classes(console: Console, labels: LabelVolume, slices: Sequence[int]) -
         )
         for row in labels.rows(slices)
     ]
-    console.table(("class", "value", "colour", "pixels", "%"), shown, title=title)
+    header = ("class", "value", "colour", "pixels", "%")
+    console.table(header, shown, title=title, remark=True)
 
 
 def show_pairs(console: Console, pairing: Pairing, chosen: Collection[int]) -> None:
@@ -102,7 +109,8 @@ def show_pairs(console: Console, pairing: Pairing, chosen: Collection[int]) -> N
         if pair.image_z in chosen
     ]
     title = f"Pairs, by {pairing.by}: {len(rows)} in use of {len(pairing.rows)}"
-    console.table(("image", "label", "number", "remark"), shorten(rows), title=title)
+    header = ("image", "label", "number", "remark")
+    console.table(header, shorten(rows), title=title, remark=True)
     for text in pairing.warnings:
         console.warn(text)
 
@@ -128,7 +136,8 @@ def show_fractions(console: Console, facts: MaskFacts) -> None:
         )
         for spec in facts.classes.classes
     ]
-    rows.append(("unlabelled", str(facts.classes.unlabelled), "", "", ""))
+    rest = f"{facts.pixels['unlabelled']:,}" if "unlabelled" in facts.pixels else ""
+    rows.append(("unlabelled", str(facts.classes.unlabelled), "", rest, ""))
     header = ("class", "value", "colour", "pixels", "%")
     console.table(header, rows, title=f"Phase fractions over {_count(facts.slices)}")
 

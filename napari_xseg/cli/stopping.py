@@ -35,13 +35,13 @@ def stop_on_signals(control: Control) -> Iterator[None]:
 
 
 @contextmanager
-def terminate_like_interrupt() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP raise KeyboardInterrupt within the block, as SIGINT does."""
+def interrupt_on_signals() -> Iterator[None]:
+    """Have SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt within the block."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    with _handled(interrupt, ("SIGTERM", "SIGHUP")):
+    with _handled(interrupt, ("SIGINT", "SIGTERM", "SIGHUP")):
         yield
 
 
@@ -52,14 +52,19 @@ def _handled(handler: Callable[[int, Any], None], names: tuple[str, ...]) -> Ite
         yield
         return
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # What is ignored stays so: nohup ignores SIGHUP.
-    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    # nohup has SIGHUP ignored. A shell has SIGINT ignored in what it starts with `&`,
+    # but who sends it to a training by its number wants it stopped.
+    numbers = [number for number in numbers if number == signal.SIGINT or not _ignored(number)]
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def _ignored(number: int) -> bool:
+    return signal.getsignal(number) == signal.SIG_IGN
 
 
 def _end_at_once() -> None:

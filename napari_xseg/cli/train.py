@@ -7,6 +7,7 @@ import typer
 
 from napari_xseg.cli import options
 from napari_xseg.cli.console import Console, current_command
+from napari_xseg.cli.outputs import no_new_folders
 from napari_xseg.cli.stopping import STOPPED
 
 OutFolder = Annotated[
@@ -72,8 +73,10 @@ def train(
     )
     data = prepare.open_labelled(source, chosen)
     compute = prepare.Compute(device=device, precision=precision.value, threads=threads)
-    todo = {"seed": seed, "resume": resume, "overwrite": overwrite, "command": current_command()}
-    job = prepare.make_job(data, config, out, compute, **todo)
-    data.show(console)
-    finished = prepare.run_training(job, console)
+    todo = {"seed": seed, "overwrite": overwrite, "command": current_command()}
+    resume = resume and prepare.has_begun(out, console)
+    with no_new_folders(out):
+        job = prepare.make_job(data, config, out, compute, resume=resume, **todo)
+        data.show(console)
+        finished = prepare.run_training(job, console)
     return STOPPED if finished.reason == "stopped" else 0

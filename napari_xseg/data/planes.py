@@ -64,7 +64,7 @@ class ContextReader:
     limit : int
         Bytes of normalised slices that are kept.
     prepare : callable, optional
-        Applied to each normalised slice before it is kept.
+        Applied to each normalised slice (y, x) before it is kept.
     """
 
     def __init__(
@@ -104,11 +104,9 @@ class ContextReader:
         reach = range(-self.context, self.context + 1)
         return [self.images.neighbour(z, offset) for offset in reach]
 
-    def read(self, slices: Sequence[int]) -> NDArray[np.float32]:
-        """Channels (n, 2 * context + 1, y, x) of `slices`, float32."""
-        planes = [self.plane(near) for z in slices for near in self.neighbours(z)]
-        stack = np.stack(planes)
-        return stack.reshape(len(slices), -1, *stack.shape[1:])
+    def read(self, z: int) -> list[NDArray[np.float32]]:
+        """Slice `z` and its neighbours, lowest first, each as `prepare` gives it."""
+        return [self.plane(near) for near in self.neighbours(z)]
 
     def sha256(self, slices: Sequence[int]) -> str:
         """SHA-256 (hex) over the SHA-256 (hex) of the pixels of each of `slices`, in order."""

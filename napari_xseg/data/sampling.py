@@ -16,6 +16,7 @@ import numpy as np
 from napari_xseg.data.coding import IGNORE
 from napari_xseg.data.mirror import mirror_indices
 from napari_xseg.data.planes import ContextReader, PlaneCache
+from napari_xseg.errors import XsegError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,7 @@ class LabelledSlices:
         limit: int,
         prepare: Prepare | None = None,
     ) -> None:
+        self.name = labels.name
         self.shape = (images.shape[1], images.shape[2])
         self.classes = len(labels.classes)
         self.reader = ContextReader(images, intensity, context, limit, prepare)
@@ -144,6 +146,11 @@ class CropSampler:
         Slices with noise, as further slices to train on.
     seed : int
         Of all that is drawn.
+
+    Raises
+    ------
+    XsegError
+        No labelled pixel in any of the slices.
     """
 
     def __init__(
@@ -182,6 +189,11 @@ class CropSampler:
             if labelled:
                 self.dense[z] = labelled >= DENSE * truth.size
                 self.anchors[z] = [_some(found, rng) for found in places]
+        if not self.anchors:
+            raise XsegError(
+                f"{self.data.name}: no labelled pixel lies where the images have values; label "
+                "pixels inside the field of view."
+            )
         self.slices = tuple(self.anchors)
         copies = (False,) if self.noisy_copies is None else (False, True)
         self.items = [(z, noisy) for noisy in copies for z in self.slices]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 KEY = "napari_xseg"
 VERSION = 1
 MODEL_FILE = "model.safetensors"
+SETTINGS = ("model", "classes", "intensity")
 _LONGEST_HEADER = 100_000_000
 
 
@@ -146,7 +147,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
             header = json.loads(file.read(length))
     except OSError as error:
         raise XsegError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _not_a_model(path) from error
     return _described(path, header)
 
@@ -158,42 +159,50 @@ def load_model(path: str | Path) -> SavedModel:
     ------
     XsegError
         No such file, another kind of file (a pickle included, which is never
-        opened), a truncated one, one of another version, or one whose tensors do
-        not fit its settings.
+        opened), a truncated or damaged one, one of another version, or one whose
+        tensors do not fit its settings.
     """
     path = find_model(path)
     metadata = read_metadata(path)
-    source = f"{path}: model settings"
+    config, classes, intensity = _settings(path, metadata)
     try:
-        config = ModelConfig.from_dict(metadata["model"], source)
-        classes = ClassTable.from_dict(metadata["classes"], source)
-        intensity = Intensity.from_dict(metadata["intensity"])
         tensors = parse_tensors(path.read_bytes())
+    except OSError as error:
+        raise XsegError(f"{path}: cannot be read ({error.strerror}).") from error
     except SafetensorError as error:
-        raise XsegError(
-            f"{path}: is damaged or truncated ({error}); copy it again or train anew."
-        ) from error
-    except KeyError as error:
-        raise _not_a_model(path) from error
+        raise _damaged(path, str(error)) from error
     _check_tensors(path, config, classes, tensors)
-    return SavedModel(
-        path, config, classes, intensity, str(metadata.get("identity", "")), metadata, tensors
-    )
+    identity = model_identity(tensors, {key: metadata[key] for key in SETTINGS})
+    if identity != metadata["identity"]:
+        raise _damaged(path, "its content is not what was written")
+    return SavedModel(path, config, classes, intensity, identity, metadata, tensors)
 
 
 def _described(path: Path, header: Any) -> dict[str, Any]:
     try:
-        described = json.loads(header["__metadata__"][KEY])
-        version = int(described["version"])
-    except (KeyError, TypeError, ValueError) as error:
+        found: dict[str, Any] = json.loads(header["__metadata__"][KEY])
+        version = int(found["version"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _not_a_model(path) from error
     if version != VERSION:
         raise XsegError(
             f"{path}: is a model of format version {version}, this napari-xseg reads version "
             f"{VERSION}; use the release that wrote it, or train anew."
         )
-    found: dict[str, Any] = described
+    tables = all(isinstance(found.get(key), dict) for key in SETTINGS)
+    if not tables or not isinstance(found.get("identity"), str):
+        raise _not_a_model(path)
     return found
+
+
+def _settings(path: Path, metadata: dict[str, Any]) -> tuple[ModelConfig, ClassTable, Intensity]:
+    source = f"{path}: model settings"
+    config = ModelConfig.from_dict(metadata["model"], source)
+    classes = ClassTable.from_dict(metadata["classes"], source)
+    try:
+        return config, classes, Intensity.from_dict(metadata["intensity"])
+    except XsegError as error:
+        raise XsegError(f"{source}: {error}") from error
 
 
 def _check_tensors(
@@ -204,13 +213,21 @@ def _check_tensors(
             f"{path}: names {len(classes)} classes for a network of {config.classes}; train anew."
         )
     with torch.device("meta"):
-        expected = {name: value.shape for name, value in UNet(config).state_dict().items()}
-    found = {name: value.shape for name, value in tensors.items()}
+        expected = _kinds(UNet(config).state_dict())
+    found = _kinds(tensors)
     if found != expected:
-        wrong = sorted(set(found.items()) ^ set(expected.items()))[0][0]
+        wrong = min(name for name, _ in found.items() ^ expected.items())
         raise XsegError(
             f"{path}: the tensor {wrong!r} does not fit the settings in the file; train anew."
         )
+
+
+def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    return {name: (value.dtype, value.shape) for name, value in tensors.items()}
+
+
+def _damaged(path: Path, reason: str) -> XsegError:
+    return XsegError(f"{path}: is damaged or truncated ({reason}); copy it again or train anew.")
 
 
 def _not_a_model(path: Path) -> XsegError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -24,6 +25,8 @@ DTYPES: dict[Precision, torch.dtype] = {
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 # Timings waver by a tenth or two; what is chosen must be worth its rounding.
 WORTH = 1.25
+PROBES = 6
+PROBE_SECONDS = 0.5
 
 
 def find_device(name: str) -> torch.device:
@@ -103,7 +106,7 @@ def choose_dtype(
         )
     if device.type != "cpu":
         return torch.float32
-    float32, bfloat16 = (_fastest(run, dtype) for dtype in (torch.float32, torch.bfloat16))
+    float32, bfloat16 = _fastest(run)
     return torch.bfloat16 if float32 > WORTH * bfloat16 else torch.float32
 
 
@@ -112,13 +115,21 @@ def dtype_name(dtype: torch.dtype) -> Precision:
     return _NAMES[dtype]
 
 
-def _fastest(run: Callable[[torch.dtype], None], dtype: torch.dtype, times: int = 3) -> float:
-    seconds = []
-    for _ in range(times):  # the first one also builds the kernels
-        start = time.perf_counter()
-        run(dtype)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+def _fastest(run: Callable[[torch.dtype], None]) -> tuple[float, float]:
+    """Seconds of the best float32 and the best bfloat16 run, taken in turn.
+
+    In turn, since a machine that is busy for a moment would else decide.
+    """
+    best = {torch.float32: math.inf, torch.bfloat16: math.inf}
+    began = time.perf_counter()
+    for turn in range(PROBES):  # the first turn also builds the kernels
+        for dtype in best:
+            start = time.perf_counter()
+            run(dtype)
+            best[dtype] = min(best[dtype], time.perf_counter() - start)
+        if turn and time.perf_counter() - began > PROBE_SECONDS:
+            break
+    return best[torch.float32], best[torch.bfloat16]
 
 
 def _has_mps() -> bool:

@@ -20,7 +20,7 @@ def radius(config: ModelConfig) -> int:
     """Farthest input pixel, along one axis, that a pixel of the mask may depend on."""
     convolutions = sum(4 * 2**level for level in range(config.depth - 1)) + 2**config.depth
     # bilinear interpolation looks one coarse pixel further at each level
-    blur = 2**config.depth if config.upsampling == "bilinear" else 0
+    blur = 2**config.depth - 2 if config.upsampling == "bilinear" else 0
     return int(config.patch * (convolutions + blur) + alignment(config))
 
 

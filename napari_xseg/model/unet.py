@@ -59,13 +59,19 @@ class UNet(nn.Module):
         Lengths must be those of `model.geometry`. With "same" padding Y = y,
         with "valid" Y = y - 2 margin.
         """
-        return F.pixel_shuffle(self.block_logits(x), self.config.patch)
+        patch = self.config.patch
+        if patch == 1:
+            return self.block_logits(x)
+        blocks = F.pixel_unshuffle(x, patch).contiguous(memory_format=torch.channels_last)
+        return F.pixel_shuffle(self.block_logits(blocks), patch)
 
     def block_logits(self, x: Tensor) -> Tensor:
-        """Logits (n, classes * patch**2, Y / patch, X / patch), before depth to space."""
-        if self.config.patch > 1:
-            x = F.pixel_unshuffle(x, self.config.patch)
-            x = x.contiguous(memory_format=torch.channels_last)
+        """Logits by blocks of patch x patch pixels.
+
+        Takes (n, input channels * patch**2, y / patch, x / patch), the pixels of a
+        block as channels (row by row, within each input channel), and gives (n,
+        classes * patch**2, Y / patch, X / patch) alike.
+        """
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
             x = block(F.max_pool2d(x, 2) if level else x)
@@ -95,7 +101,8 @@ def _upsampling(config: ModelConfig, deep: int, shallow: int) -> nn.Module:
 
 def _initialise(module: nn.Module) -> None:
     """Gaussian of sd sqrt(2 / N), N the incoming values of a neuron (He et al. 2015)."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+    # Weights on the meta device hold no values, and torch would load its compiler to draw them.
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not module.weight.is_meta:
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -6,20 +6,21 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_xseg.data.mirror import mirror_indices
+from napari_xseg.errors import XsegError
 from napari_xseg.model import geometry
 from napari_xseg.model.device import choose_dtype, dtype_name, place
 from napari_xseg.model.unet import DoubleConv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -36,7 +37,7 @@ class Tile:
     """A core of the mask and the window of the extended slice that gives it.
 
     All are (top, bottom, left, right) in pixels; `core` lies in the mask,
-    `window` in the extended slice, `inner` in the network's output for it.
+    `window` in the slice as extended, `inner` in the network's output for it.
     """
 
     core: tuple[int, int, int, int]
@@ -71,20 +72,24 @@ class Predictor:
         self.device = device
         self.workspace = workspace or _workspace(device)
         folded = place(fold(network), device)
-        self.dtype = choose_dtype(device, precision, lambda dtype: self._probe(folded, dtype))
+        size = geometry.output_size(self.config, PROBE) + 2 * geometry.margin(self.config)
+        zeros = torch.zeros((1, self.config.input_channels, size, size), device=device)
+        zeros = zeros.contiguous(memory_format=torch.channels_last)
+        twins: dict[torch.dtype, UNet] = {}
+
+        def probe(dtype: torch.dtype) -> None:
+            if dtype not in twins:
+                twins[dtype] = copy.deepcopy(folded).to(dtype)
+            with torch.inference_mode():
+                twins[dtype](zeros.to(dtype))
+
+        self.dtype = choose_dtype(device, precision, probe)
         self.network = folded.to(self.dtype)
 
     @property
     def precision(self) -> Precision:
         """The name of the dtype computed in."""
         return dtype_name(self.dtype)
-
-    def _probe(self, network: UNet, dtype: torch.dtype) -> None:
-        size = geometry.output_size(self.config, PROBE) + 2 * geometry.margin(self.config)
-        x = torch.zeros((1, self.config.input_channels, size, size), dtype=dtype)
-        network = copy.deepcopy(network).to(dtype)
-        with torch.inference_mode():
-            network.block_logits(x.contiguous(memory_format=torch.channels_last))
 
     def batch_size(self, shape: tuple[int, int]) -> int:
         """Slices of `shape` (y, x) that go through the network at once; 1 or more."""
@@ -93,12 +98,13 @@ class Predictor:
     def predict(
         self, x: Tensor, shape: tuple[int, int], *, confidence: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """Class indices of extended slices.
+        """Class indices of slices.
 
         Parameters
         ----------
         x : Tensor
-            (n, input channels, Y, X), float32, normalised, as `extend` gives it.
+            (n, Y, X, channels) float32: for each slice, the `blocks_of` itself and
+            its neighbours side by side.
         shape : (int, int)
             Of the slices themselves, (y, x).
         confidence : bool
@@ -109,7 +115,22 @@ class Predictor:
         Tensor, Tensor or None
             Class indices (n, y, x) uint8 and probabilities (n, y, x) uint8, 255
             for certain; on the CPU.
+
+        Raises
+        ------
+        XsegError
+            A device without memory for a small tile. Before that, slices are cut
+            into smaller and smaller tiles.
         """
+        while True:
+            try:
+                return self._predict(x, shape, confidence=confidence)
+            except torch.OutOfMemoryError:
+                self._shrink(shape)
+
+    def _predict(
+        self, x: Tensor, shape: tuple[int, int], *, confidence: bool
+    ) -> tuple[Tensor, Tensor | None]:
         mask = torch.empty((len(x), *shape), dtype=torch.uint8)
         certain = torch.empty_like(mask) if confidence else None
         for tile, blocks in self._tiles(x, shape):
@@ -119,6 +140,17 @@ class Predictor:
             if certain is not None:
                 certain[:, top:bottom, left:right] = self._core(probability(logits), tile)
         return mask, certain
+
+    def _shrink(self, shape: tuple[int, int]) -> None:
+        """Take smaller tiles from here on; XsegError where they are small already."""
+        self.workspace = min(self.workspace, slice_bytes(self.config, shape)) // 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.workspace < slice_bytes(self.config, (PROBE, PROBE)):
+            raise XsegError(
+                f"{self.device}: has not enough memory for this model; close other programs that "
+                "use it, or choose --device cpu."
+            )
 
     def logits(self, x: Tensor, shape: tuple[int, int]) -> Tensor:
         """Logits (n, classes, y, x), float32 on the CPU, of `x` as `predict` takes it."""
@@ -136,14 +168,15 @@ class Predictor:
 
     def _tiles(self, x: Tensor, shape: tuple[int, int]) -> Iterator[tuple[Tile, Tensor]]:
         largest = self.workspace // slice_bytes(self.config, (1, 1))
+        patch = self.config.patch
         for tile in cut_tiles(self.config, shape, largest):
             top, bottom, left, right = tile.window
-            part = x[..., top:bottom, left:right].to(self.device, self.dtype)
+            part = x[:, top // patch : bottom // patch, left // patch : right // patch]
+            # (n, y, x, channels) seen as (n, channels, y, x) is channels_last as it lies.
+            part = part.to(self.device, self.dtype).contiguous().permute(0, 3, 1, 2)
             with torch.inference_mode():
-                yield (
-                    tile,
-                    self.network.block_logits(part.contiguous(memory_format=torch.channels_last)),
-                )
+                blocks = self.network.block_logits(part)
+            yield tile, blocks
 
 
 def fold(network: UNet) -> UNet:
@@ -164,14 +197,27 @@ def _fused(convolution: nn.Module, norm: nn.Module) -> nn.Module:
     return fused
 
 
-def extend(plane: NDArray[np.float32], config: ModelConfig) -> NDArray[np.float32]:
-    """Mirror a normalised slice (y, x) beyond its edges, to a size that the network takes."""
+def blocks_of(plane: NDArray[np.float32], config: ModelConfig) -> NDArray[np.float32]:
+    """A normalised slice (y, x) as the network takes it.
+
+    Mirrored beyond its edges to a size that the network takes, then cut into
+    blocks: (Y / patch, X / patch, patch**2) float32.
+    """
     trim = geometry.margin(config)
     for axis, length in enumerate(plane.shape):
         stop = geometry.output_size(config, length) + trim
         if trim or stop > length:
             plane = plane.take(mirror_indices(-trim, stop, length), axis)
-    return plane
+    patch = config.patch
+    rows, columns = (length // patch for length in plane.shape)
+    blocks = plane.reshape(rows, patch, columns, patch).swapaxes(1, 2)
+    return np.ascontiguousarray(blocks).reshape(rows, columns, patch * patch)
+
+
+def stack_blocks(slices: Sequence[Sequence[NDArray[np.float32]]]) -> Tensor:
+    """A batch (n, Y, X, channels) of slices, each given as the blocks of its channels."""
+    parts = [[torch.from_numpy(blocks) for blocks in channels] for channels in slices]
+    return torch.stack([torch.cat(channels, dim=-1) for channels in parts])
 
 
 def slice_bytes(config: ModelConfig, shape: tuple[int, int]) -> int:

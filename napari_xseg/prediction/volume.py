@@ -23,7 +23,7 @@ from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Event, Finished, Message, Progress, Started
 from napari_xseg.metrics import class_counts, fractions
 from napari_xseg.model.device import describe_device, find_device
-from napari_xseg.prediction.predictor import Predictor, extend
+from napari_xseg.prediction.predictor import Predictor, blocks_of, stack_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,6 +93,8 @@ class PredictJob:
             )
         if self.region is not None:
             self.region.check(self.images.shape)
+        if self.confidence == self.out:
+            raise XsegError(f"{self.out}: is named for mask and confidence; give two files.")
         find_device(self.device)
         for path in (self.out, self.confidence):
             if path is not None:
@@ -171,7 +173,11 @@ class _Work:
         held = 2 * (config.context + 1) + self.batch * (AHEAD + 1)
         limit = held * 4 * 2 * self.shape[0] * self.shape[1]
         self.reader = ContextReader(
-            job.images, self.intensity, config.context, limit, lambda plane: extend(plane, config)
+            job.images,
+            self.intensity,
+            config.context,
+            limit,
+            lambda plane: blocks_of(plane, config),
         )
 
     def open(self, outputs: ExitStack) -> None:
@@ -230,7 +236,7 @@ class _Work:
             written.result()
 
     def _read(self, batch: Sequence[int]) -> Tensor:
-        return torch.from_numpy(self.reader.read(batch))
+        return stack_blocks([self.reader.read(z) for z in batch])
 
     def _write(
         self, batch: Sequence[int], first: int, mask: Tensor, certain: Tensor | None
@@ -266,11 +272,15 @@ class _Work:
             if self.confidence is not None:
                 self.confidence.write(place, np.zeros(self.shape, np.uint8))
 
+    @property
+    def total(self) -> NDArray[np.int64]:
+        """Predicted pixels (C,) by class."""
+        return sum(self.counts, np.zeros(len(self.job.model.classes), np.int64))
+
     def figures(self, seconds: float) -> dict[str, float]:
         """Speed and phase fractions."""
         pixels = self.done * self.shape[0] * self.shape[1]
-        total = sum(self.counts, np.zeros(len(self.job.model.classes), np.int64))
-        shares = _shares(self.job.model.classes.names, total)
+        shares = _shares(self.job.model.classes.names, self.total)
         return {
             "mpx_per_s": pixels / max(seconds, 1e-9) / 1e6,
             **{f"fraction.{name}": share for name, share in shares.items()},
@@ -323,6 +333,10 @@ def _write_sidecar(
         "fractions": {
             "pooled": {name: figures[f"fraction.{name}"] for name in classes.names},
             "slices": rows,
+        },
+        "pixels": {
+            **dict(zip(classes.names, map(int, work.total), strict=True)),
+            "unlabelled": len(job.slices) * work.shape[0] * work.shape[1] - int(work.total.sum()),
         },
         "command": job.command,
         "confidence": None if job.confidence is None else str(job.confidence),

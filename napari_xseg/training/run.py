@@ -20,7 +20,7 @@ from napari_xseg.metrics import dice, dice_all, dice_foreground
 from napari_xseg.model import geometry
 from napari_xseg.model.checkpoint import save_model
 from napari_xseg.model.device import describe_device, dtype_name, find_device
-from napari_xseg.prediction.predictor import extend
+from napari_xseg.prediction.predictor import blocks_of
 from napari_xseg.training.learner import Learner
 from napari_xseg.training.run_folder import RunFolder
 from napari_xseg.training.schedule import Length, one_cycle
@@ -90,6 +90,8 @@ class Run:
         wanted = [min(config.crop or length, length) for length in data.shape]
         if config.crop:
             wanted = [max(wanted), max(wanted)]  # square, so that crops can be turned
+        if config.batch == 1:  # batch norm wants two values or more, at the deepest level too
+            wanted = [max(length, geometry.alignment(config.model) + 1) for length in wanted]
         height, width = (geometry.output_size(config.model, length) for length in wanted)
         copies = None
         if config.noise.enabled and config.noise.copies:
@@ -148,7 +150,7 @@ class Run:
             asked = "float32" if fixed else self.job.precision
             self.learner.choose_precision(asked, self.sampler.window)
         self.validator = Validator(
-            self._slices("val", lambda plane: extend(plane, self.config.model)),
+            self._slices("val", lambda plane: blocks_of(plane, self.config.model)),
             self.job.split.val,
             self.device,
             "float32" if self.device.type == "cpu" else self.precision,
@@ -274,7 +276,7 @@ class Run:
         early = self.config.early_stop is not None and self.worse >= self.config.early_stop
         if ended and not early:
             yield from self._last_look(control)
-        elif not self.folder.model.exists():
+        elif not (self.job.split.val and self.folder.model.exists()):
             self._save_model({})
         self._save_state()
         self.told |= {"finished": _now(), "steps": self.steps, "seconds": self.seconds}
@@ -286,8 +288,8 @@ class Run:
 
     def _last_look(self, control: Control) -> Iterator[Event]:
         """Judge the last model on all validation slices."""
-        if self.rows and self.rows[-1][0] == self.steps and self.config.keep == "best":
-            return
+        if self.rows and self.rows[-1][0] == self.steps:
+            return  # judged before a run that was over was resumed
         total = len(self.job.split.val)
         if not total:
             self._note_row([])

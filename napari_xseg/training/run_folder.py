@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import pickle
+import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_xseg.data.jsontext import json_text
-from napari_xseg.data.writing import atomic_path, check_output, write_atomic
+from napari_xseg.data.writing import atomic_path, check_output, write_atomic, writing_to
 from napari_xseg.errors import XsegError
 from napari_xseg.model.checkpoint import MODEL_FILE
 
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
 CONFIG, RESUME, HISTORY, PROVENANCE = "config.toml", "resume.pt", "history.csv", "provenance.json"
 FILES = (CONFIG, MODEL_FILE, RESUME, HISTORY, PROVENANCE)
 STATE_VERSION = 1
+_DAMAGE = (
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
 
 
 class RunFolder:
@@ -42,9 +55,19 @@ class RunFolder:
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Raise XsegError where a training may not start here, before anything is written."""
+        with writing_to(self.path):
+            self._check_content(resume=resume, overwrite=overwrite)
+            made = [at for at in (self.path, *self.path.parents) if not at.exists()]
+        check_output(self.path / PROVENANCE, overwrite=True)
+        with suppress(OSError):  # the check made what was missing, the job may yet be refused
+            for folder in made:
+                folder.rmdir()
+
+    def _check_content(self, *, resume: bool, overwrite: bool) -> None:
         if self.path.is_file():
             raise XsegError(f"{self.path}: is a file; give a folder for --out.")
-        there = sorted(item.name for item in self.path.iterdir()) if self.path.is_dir() else []
+        there = [item.name for item in self.path.iterdir()] if self.path.is_dir() else []
+        there = sorted(name for name in there if not name.startswith("."))
         if resume:
             if CONFIG not in there:
                 raise XsegError(f"{self.path}: holds no training to resume; leave out --resume.")
@@ -57,14 +80,17 @@ class RunFolder:
                 f"{self.path}: holds a training already; give another --out, --resume to go on "
                 "with it, or --overwrite."
             )
-        check_output(self.path / PROVENANCE, overwrite=True)
 
     def start(self, config: TrainConfig, provenance: dict[str, Any]) -> None:
         """Begin a run: an older one here is removed, settings and provenance are written."""
-        for name in FILES:
-            (self.path / name).unlink(missing_ok=True)
+        with writing_to(self.path / RESUME):
+            # Its state must not go on under new settings; its model stands while there is no room.
+            (self.path / RESUME).unlink(missing_ok=True)
         write_atomic(self.path / CONFIG, config.to_toml())
         self.write_provenance(provenance)
+        for name in (MODEL_FILE, HISTORY):
+            with writing_to(self.path / name):
+                (self.path / name).unlink(missing_ok=True)
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         """Write how the model came to be."""
@@ -88,8 +114,11 @@ class RunFolder:
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Write everything that the training goes on from."""
+        content = io.BytesIO()
+        # Not straight into the file: on a full disk torch raises no OSError.
+        torch.save({"version": STATE_VERSION, **state}, content)
         with atomic_path(self.path / RESUME) as temporary:
-            torch.save({"version": STATE_VERSION, **state}, temporary)
+            temporary.write_bytes(content.getbuffer())
 
     def read_state(self) -> dict[str, Any] | None:
         """What `write_state` wrote; None before the first save.
@@ -104,18 +133,15 @@ class RunFolder:
         if not path.is_file():
             return None
         try:
+            with zipfile.ZipFile(path) as archive:
+                wrong = archive.testzip()
+            if wrong is not None:
+                raise zipfile.BadZipFile(f"{wrong} is damaged")
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (
-            pickle.UnpicklingError,
-            RuntimeError,
-            EOFError,
-            OSError,
-            ValueError,
-            KeyError,
-        ) as error:
+        except _DAMAGE as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0][:120]
             raise XsegError(
-                f"{path}: cannot be read ({str(error).splitlines()[0][:120]}); "
-                "start the training anew with --overwrite."
+                f"{path}: cannot be read ({reason}); start the training anew with --overwrite."
             ) from error
         if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
             raise XsegError(f"{path}: is of another version; start anew with --overwrite.")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass, field
 
 # Steps and seconds after which the pace of a run is known well enough.
 PROBE_STEPS = 10
-PROBE_SECONDS = 0.6
-# Left for the pace to waver, so that the schedule ends within the limit.
-SLACK = 0.96
+PROBE_SECONDS = 2.0
 
 
 def one_cycle(step: int, steps: int | None, warmup: int) -> float:
@@ -43,7 +42,8 @@ class Length:
     steps : int or None
         Steps in all; None until the pace is known.
     limit : float or None
-        Seconds of training. A run whose pace slows down ends there.
+        Seconds of training. A run whose pace slows down ends there; the cosine has
+        come near zero by then, so that little is lost.
     """
 
     steps: int | None
@@ -57,10 +57,9 @@ class Length:
         self._paces.append(pace)
         probed = step >= PROBE_STEPS and seconds >= min(PROBE_SECONDS, 0.1 * self.limit)
         if probed or seconds > 0.3 * self.limit:
-            steady = self._paces[len(self._paces) // 3 :]  # the first ones build kernels
-            mean = sum(steady) / len(steady)
-            left = int(SLACK * max(0.0, self.limit - seconds) / mean)
-            self.steps = step + max(1, left)
+            steady = self._paces[len(self._paces) // 2 :]  # the first ones build kernels
+            left = (self.limit - seconds) / statistics.median(steady)
+            self.steps = step + max(1, int(left))
 
     def over(self, step: int, seconds: float) -> bool:
         """Whether the run is over after `step` steps and `seconds` of training."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from napari_xseg.metrics import confusion
-from napari_xseg.prediction.predictor import Predictor
+from napari_xseg.prediction.predictor import Predictor, stack_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import torch
     from numpy.typing import NDArray
 
     from napari_xseg.config import Precision
@@ -29,7 +29,8 @@ class Validator:
     Parameters
     ----------
     data : LabelledSlices
-        With slices extended for the network, truth 255 where nothing validates.
+        Slices as `prediction.predictor.blocks_of` gives them; truth 255 where nothing
+        validates.
     slices : sequence of int
         z that validate; empty where nothing does.
     device, precision
@@ -64,6 +65,6 @@ class Validator:
         """Those counts slice by slice, so that a long validation can be stopped."""
         predictor = Predictor(network, self.device, self.precision)
         for z in self.slices if all_slices else self.some:
-            x = torch.from_numpy(self.data.reader.read([z]))
+            x = stack_blocks([self.data.reader.read(z)])
             mask, _ = predictor.predict(x, self.data.shape)
             yield confusion(self.data.truth(z), mask[0].numpy(), self.data.classes)

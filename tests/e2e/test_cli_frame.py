@@ -22,7 +22,7 @@ Xseg = Callable[..., Said]
 Start = Callable[..., "subprocess.Popen[str]"]
 Finish = Callable[["subprocess.Popen[str]"], Said]
 
-COMMANDS = ("train", "predict", "evaluate", "info", "doctor", "sample", "demo")
+COMMANDS = ("train", "predict", "evaluate", "info", "doctor", "recipe", "sample", "demo")
 HEAVY = {"torch", "numpy", "scipy", "zarr", "h5py", "matplotlib", "jinja2", "rich"}
 
 
@@ -190,7 +190,7 @@ def test_output_without_a_terminal_has_no_escape_codes_and_no_cut_lines(
     folder = tmp_path / ("long-" * 30)
     out = xseg("sample", folder).out
     assert "\x1b" not in out
-    assert f"images    {folder / 'images'}\n" in out
+    assert f"images      {folder / 'images'}\n" in out
 
 
 def test_quiet_says_only_results(tmp_path: Path, xseg: Xseg) -> None:

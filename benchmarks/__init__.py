@@ -1,0 +1,1 @@
+"""What `make bench` measures: the promises of the project, on real data."""

@@ -1,0 +1,94 @@
+"""What is measured, topic by topic, and what is asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Seconds of training whose Dice is asked for, with the Dice in per cent.
+DICE_AFTER = {10: 99.0, 30: 99.2, 60: 99.3}
+# What reading, validating and saving may add to the time limit of a `train` command.
+OVERHEAD = 20.0
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One row of the table; without `least` and `most` nothing is asked."""
+
+    key: str
+    what: str
+    unit: str = ""
+    digits: int = 2
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def asked(self) -> str:
+        if self.least is not None:
+            return f"≥ {self.least:g} {self.unit}".strip()
+        return "" if self.most is None else f"≤ {self.most:g} {self.unit}".strip()
+
+    def show(self, value: float) -> str:
+        return f"{value:,.{self.digits}f} {self.unit}".strip()
+
+    def kept(self, value: float) -> bool | None:
+        """Whether `value` is what was asked; None where nothing was."""
+        if self.least is not None:
+            return value >= self.least
+        return None if self.most is None else value <= self.most
+
+
+def _after(seconds: int, dice: float) -> tuple[Promise, ...]:
+    whole = f"whole `train` command of {seconds} s"
+    return (
+        Promise(f"dice_{seconds}", f"foreground Dice after {seconds} s", "%", least=dice),
+        Promise(f"steps_{seconds}", f"optimiser steps in {seconds} s", digits=0),
+        Promise(f"trained_{seconds}", f"training itself, of {seconds} s", "s", 1),
+        Promise(f"wall_{seconds}", whole, "s", 1, most=seconds + OVERHEAD),
+    )
+
+
+def _step(key: str, what: str, *, asked: bool) -> Promise:
+    text = f"BasicUNet's step over ours: {what}"
+    return Promise(key, text, "x", least=1.0 if asked else None)
+
+
+TOPICS: dict[str, tuple[Promise, ...]] = {
+    "help": (Promise("help", "`napari-xseg --help`, median of 5", "s", most=0.5),),
+    "train": tuple(row for seconds, dice in DICE_AFTER.items() for row in _after(seconds, dice)),
+    "predict": (
+        Promise("speed", "200 slices predicted, first read to last written", "Mpx/s", 1, least=8),
+        Promise("predict_wall", "whole `predict` command, 200 slices", "s", 1, most=9),
+        Promise("predict_memory", "its peak memory", "GB", most=1.5),
+    ),
+    "poster": (
+        Promise("poster_speed", "the poster's network in float32, 4 slices", "Mpx/s", 3),
+        Promise("poster_ratio", "quick model over the poster's network", "x", 0, least=50),
+    ),
+    "noise": (
+        Promise("noise_noisy", "noise sd 5000, trained 120 s with it: Dice", "%", least=98.2),
+        Promise("noise_clean", "the same model on clean slices", "%", least=98.9),
+        Promise("noise_wall", "whole `train` command of 120 s", "s", 1, most=120 + OVERHEAD),
+    ),
+    "scribbles": (
+        Promise("scribbles", "2 % of the pixels labelled, in strokes, 60 s", "%", least=99.0),
+        Promise("scribbles_wall", "its whole `train` command", "s", 1, most=60 + OVERHEAD),
+    ),
+    "monai": (
+        _step("monai_float32_64", "float32, crops of 64", asked=True),
+        _step("monai_float32_128", "float32, crops of 128", asked=True),
+        _step("monai_bfloat16_64", "bfloat16, crops of 64", asked=True),
+        _step("monai_bfloat16_128", "bfloat16, crops of 128", asked=True),
+        _step("monai_batch_norm", "float32, 128, with batch norm and ReLU", asked=False),
+        _step("monai_doubling", "float32, 128, features that double", asked=False),
+    ),
+    "forest": (
+        Promise("thresholds", "for comparison, two grey thresholds: Dice", "%"),
+        Promise("forest", "random forest on multi-scale filters: Dice", "%"),
+        Promise("forest_trained", "its training", "s", 1),
+        Promise("forest_speed", "its prediction", "Mpx/s", 2),
+    ),
+}  # fmt: skip
+
+NEEDS_SCAN = ("train", "predict", "poster", "noise", "scribbles", "forest")
+# What runs no convolution of oneDNN is the same on a plain laptop.
+NOT_FOR_LAPTOP = ("help", "forest")

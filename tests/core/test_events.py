@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from napari_xseg.events import Control, Finished, StepDone
+
+
+def waiting(control: Control) -> threading.Thread:
+    thread = threading.Thread(target=control.wait_if_paused, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_job_that_was_told_nothing_goes_on() -> None:
+    control = Control()
+    assert not control.stopped
+    control.wait_if_paused()
+
+
+def test_a_pause_holds_until_told_to_go_on() -> None:
+    control = Control()
+    control.pause()
+    thread = waiting(control)
+    thread.join(0.1)
+    assert thread.is_alive()
+    control.go_on()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert not control.stopped
+
+
+def test_a_stop_ends_a_pause() -> None:
+    control = Control()
+    control.pause()
+    thread = waiting(control)
+    control.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert control.stopped
+
+
+def test_a_pause_after_a_stop_does_not_hold() -> None:
+    control = Control()
+    control.stop()
+    control.pause()
+    thread = waiting(control)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert control.stopped
+
+
+def test_a_pause_costs_no_time_when_it_is_not_asked_for() -> None:
+    control = Control()
+    start = time.perf_counter()
+    for _ in range(10_000):
+        control.wait_if_paused()
+    assert time.perf_counter() - start < 1
+
+
+def test_events_are_values() -> None:
+    step = StepDone(1, 2, 0.5, 1e-3, 0.1)
+    assert step == StepDone(1, 2, 0.5, 1e-3, 0.1)
+    with pytest.raises(FrozenInstanceError):
+        step.step = 3  # type: ignore[misc]
+    assert Finished(Path("run"), "done", 1.0).figures == {}

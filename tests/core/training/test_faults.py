@@ -1,0 +1,429 @@
+"""What goes wrong in a training: one sentence, and everything saved before stands."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import pickle
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_xseg.data.partition import Split
+from napari_xseg.errors import XsegError
+from napari_xseg.events import Control, Finished, Message, StepDone
+from napari_xseg.model.checkpoint import load_model
+from napari_xseg.training.learner import Learner
+from napari_xseg.training.loop import train
+from napari_xseg.training.run_folder import FILES, RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_xseg.config import TrainConfig
+    from napari_xseg.training.job import TrainJob
+
+MakeJob = Any
+
+
+def refused(job: TrainJob) -> str:
+    with pytest.raises(XsegError) as caught:
+        list(train(job))
+    said = str(caught.value)
+    assert "\n" not in said
+    assert said.endswith(".")
+    return said
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def half_way(job: TrainJob) -> None:
+    control = Control()
+    for event in train(job, control):
+        if isinstance(event, StepDone) and event.step == 9:
+            control.stop()
+
+
+# -- memory -----------------------------------------------------------------
+
+
+@pytest.fixture
+def small_device(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
+    """A device that has memory for so many crops at once; gives the batches that it took."""
+
+    def make(most: int) -> list[int]:
+        step, taken = Learner.step, []
+
+        def limited(self: Learner, images: np.ndarray, *more: Any) -> float:
+            if len(images) > most:
+                raise torch.OutOfMemoryError("out of memory")
+            taken.append(len(images))
+            return step(self, images, *more)
+
+        monkeypatch.setattr(Learner, "step", limited)
+        return taken
+
+    return make
+
+
+@pytest.mark.parametrize("most", [7, 3, 1])
+def test_a_device_too_small_for_a_batch_takes_half(
+    make_job: MakeJob, quick: TrainConfig, small_device: Any, most: int
+) -> None:
+    taken = small_device(most)
+    events = list(train(make_job(quick.replace(batch=8))))
+    warnings = [event for event in events if isinstance(event, Message)]
+    expected = {7: [4], 3: [4, 2], 1: [4, 2, 1]}[most]
+    assert [event.level for event in warnings] == ["warning"] * len(expected)
+    for event, crops in zip(warnings, expected, strict=True):
+        assert f"going on with {crops} crop" in event.text
+    assert taken == [expected[-1]] * 24
+    assert isinstance(events[-1], Finished)
+    assert events[-1].reason == "done"
+
+
+def test_the_halved_batch_is_resumed(
+    make_job: MakeJob, quick: TrainConfig, small_device: Any
+) -> None:
+    job = make_job(quick.replace(batch=8))
+    taken = small_device(4)
+    half_way(job)
+    events = list(train(replace(job, resume=True)))
+    assert len([event for event in events if isinstance(event, Message)]) == 1  # "goes on"
+    assert taken == [4] * 24
+
+
+def test_whole_slices_still_come_once_where_the_batch_was_halved(
+    make_job: MakeJob, poster: TrainConfig, small_device: Any
+) -> None:
+    small_device(1)
+    config = poster.replace(batch=4, noise={}, epochs=2)
+    events = list(train(make_job(config, split=Split((0, 2, 4, 7), (3,)))))
+    assert isinstance(events[-1], Finished)
+
+
+def test_a_device_too_small_for_one_crop_is_said(
+    make_job: MakeJob, quick: TrainConfig, small_device: Any
+) -> None:
+    small_device(0)
+    said = refused(make_job())
+    assert "not enough memory for one crop" in said
+    assert "--device cpu" in said
+
+
+def test_after_a_lack_of_memory_weights_and_averages_are_as_before(quick: TrainConfig) -> None:
+    from napari_xseg.data.augment import Variation
+
+    config = quick.replace(model={"width": 2, "depth": 2})
+    learner = Learner(config, torch.device("cpu"), 0)
+    images = np.random.default_rng(0).normal(size=(2, 1, 16, 16)).astype(np.float32)
+    truth = np.zeros((2, 16, 16), np.int64)
+    learner.step(images, truth, Variation())
+    before = {name: value.clone() for name, value in learner.network.state_dict().items()}
+
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("out of memory")
+
+    learner.loss = full
+    with pytest.raises(torch.OutOfMemoryError):
+        learner.step(images, truth, Variation())
+    assert learner.steps == 1
+    weights = {name for name, _ in learner.network.named_parameters()}
+    for name, value in learner.network.state_dict().items():
+        assert value.equal(before[name]) or name not in weights
+
+
+# -- numbers ----------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_the_model_stands(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, look_often: None
+) -> None:
+    step = Learner.step
+    monkeypatch.setattr(
+        Learner, "step", lambda self, *given: math.nan if self.steps == 9 else step(self, *given)
+    )
+    job = make_job()
+    said = refused(job)
+    assert "the loss is no number" in said
+    assert "after step 9" in said
+    assert load_model(job.out).metadata["training"]["steps"] <= 9
+    assert all(value.isfinite().all() for value in load_model(job.out).tensors.values())
+
+
+@pytest.mark.parametrize("which", ["quick", "poster"])
+def test_a_run_that_blows_up_never_replaces_its_model_with_no_numbers(
+    request: pytest.FixtureRequest, make_job: MakeJob, which: str, look_often: None
+) -> None:
+    config = request.getfixturevalue(which)
+    config = config.replace(
+        learning_rate=1e25, clip_norm=None, schedule="constant", weight_decay=0.0
+    )
+    for name, split in {"val": Split((1, 5, 8), (3,)), "alone": Split((1, 5, 8), ())}.items():
+        job = make_job(config, split=split)
+        job = replace(job, out=job.out.with_name(name))
+        assert "the loss is no number" in refused(job)
+        if (job.out / "model.safetensors").exists():
+            assert all(value.isfinite().all() for value in load_model(job.out).tensors.values())
+
+
+# -- places -----------------------------------------------------------------
+
+
+def test_an_older_run_is_not_overwritten(make_job: MakeJob) -> None:
+    job = make_job()
+    list(train(job))
+    before = contents(job.out)
+    assert "--overwrite" in refused(job)
+    assert contents(job.out) == before
+    list(train(replace(job, overwrite=True, seed=3)))
+    assert contents(job.out).keys() == before.keys()
+    assert load_model(job.out).metadata["training"]["seed"] == 3
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_folder_of_something_else_is_left_alone(
+    make_job: MakeJob, tmp_path: Path, overwrite: bool
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    assert "notes.txt" in refused(make_job(out=tmp_path, overwrite=overwrite))
+    assert "is a file" in refused(make_job(out=tmp_path / "notes.txt", overwrite=overwrite))
+    assert contents(tmp_path) == {"notes.txt": b"mine"}
+
+
+def test_a_folder_that_cannot_be_is_refused(make_job: MakeJob, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    refused(make_job(out=tmp_path / "notes.txt" / "run"))
+    assert contents(tmp_path) == {"notes.txt": b"mine"}
+
+
+def test_a_folder_that_may_not_be_written_is_refused(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(self: Path, *_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "touch", forbidden)
+    assert "may not be written" in refused(make_job())
+
+
+@pytest.mark.parametrize("fault", ["labels", "slice", "region", "noise", "device", "constant"])
+def test_nothing_is_written_where_the_job_cannot_be_done(
+    make_job: MakeJob, scan: tuple[np.ndarray, np.ndarray], tmp_path: Path, fault: str,
+    quick: TrainConfig,
+) -> None:  # fmt: skip
+    from napari_xseg.data.region import Box
+
+    flat = scan[0].copy()
+    flat[5] = 3
+    job = {
+        "labels": lambda: make_job(labels=np.full_like(scan[1], 7)),
+        "slice": lambda: make_job(split=Split((1, 99), ())),
+        "region": lambda: make_job(region=Box(0, 99, 0, 5)),
+        "noise": lambda: make_job(quick.replace(noise={"enabled": True, "std": 1e6})),
+        "device": lambda: replace(make_job(), device="cuda:77"),
+        "constant": lambda: make_job(images=flat),
+    }[fault]()
+    refused(job)
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- resuming ---------------------------------------------------------------
+
+
+def test_there_must_be_something_to_resume(make_job: MakeJob, tmp_path: Path) -> None:
+    assert "holds no training to resume" in refused(make_job(resume=True))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "word"),
+    [
+        ("seed", "seed"),
+        ("steps", "recipe"),
+        ("recipe", "recipe"),
+        ("split", "split"),
+        ("classes", "classes"),
+        ("intensity", "intensity"),
+        ("labels", "labels"),
+        ("images", "images"),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_settings(
+    make_job: MakeJob,
+    quick: TrainConfig,
+    scan: tuple[np.ndarray, np.ndarray],
+    what: str,
+    word: str,
+) -> None:
+    from napari_xseg.data.classes import ClassTable
+
+    job = make_job()
+    half_way(job)
+    before = contents(job.out)
+    labels, images = scan[1].copy(), scan[0].copy()
+    labels[5, 3] = 128
+    images[5] = images[5][::-1]  # the same statistics
+    other = {
+        "seed": lambda: make_job(seed=1),
+        "steps": lambda: make_job(steps=25),
+        "recipe": lambda: make_job(quick.replace(learning_rate=0.02)),
+        "split": lambda: make_job(split=Split((1, 5, 8), (3,))),
+        "classes": lambda: make_job(classes=ClassTable.from_values([0, 128, 255], unlabelled=9)),
+        "intensity": lambda: make_job(images=scan[0] + np.uint16(1)),
+        "labels": lambda: make_job(labels=labels),
+        "images": lambda: make_job(images=images),
+    }[what]()
+    said = refused(replace(other, resume=True))
+    assert "was started with other" in said
+    assert word in said
+    assert contents(job.out) == before
+
+
+def test_an_older_validation_does_not_hinder(
+    make_job: MakeJob, scan: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Another device, number of threads or command is no other run."""
+    job = make_job()
+    half_way(job)
+    list(train(replace(job, resume=True, threads=1, command="again")))
+    load_model(job.out)
+
+
+class Trap:
+    sprung = False
+
+    def __reduce__(self) -> Any:
+        return spring, ()
+
+
+def spring() -> dict[str, Any]:
+    Trap.sprung = True
+    return {}
+
+
+@pytest.mark.parametrize("writer", ["pickle", "torch", "old torch", "inside"])
+def test_code_in_a_state_is_never_run(make_job: MakeJob, writer: str) -> None:
+    job = make_job()
+    half_way(job)
+    path = job.out / "resume.pt"
+    if writer == "pickle":
+        path.write_bytes(pickle.dumps(Trap()))
+    elif writer == "inside":
+        state = torch.load(path, weights_only=True)
+        torch.save({**state, "told": Trap()}, path)
+    else:
+        torch.save(Trap(), path, _use_new_zipfile_serialization=writer == "torch")
+    assert "resume.pt: cannot be read" in refused(replace(job, resume=True))
+    assert not Trap.sprung
+
+
+def damaged(whole: bytes) -> Iterator[bytes]:
+    chance = random.Random(0)
+    yield from (whole[: chance.randrange(len(whole))] for _ in range(40))
+    yield from (b"", b"\0" * 100, b"PK\x03\x04", whole[: len(whole) - 1], b"text")
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 100])):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        yield bytes(data)
+
+
+def test_a_damaged_state_is_refused_or_read_right(make_job: MakeJob) -> None:
+    job = make_job()
+    half_way(job)
+    folder, path = RunFolder(job.out), job.out / "resume.pt"
+    whole = path.read_bytes()
+    right = repr(folder.read_state())
+    for content in damaged(whole):
+        path.write_bytes(content)
+        try:
+            state = folder.read_state()
+        except XsegError as error:
+            assert str(path) in str(error)
+            assert "\n" not in str(error)
+        else:
+            assert repr(state) == right
+
+
+@pytest.mark.parametrize("key", ["version", "settings", "learner", "sampler", "rows", "told"])
+@pytest.mark.parametrize("value", ["gone", None, 3, "text", {}])
+def test_a_state_that_is_not_ours_is_refused(make_job: MakeJob, key: str, value: Any) -> None:
+    job = make_job()
+    half_way(job)
+    path = job.out / "resume.pt"
+    state = {name: item for name, item in torch.load(path).items() if name != key}
+    torch.save(state if value == "gone" else {**state, key: value}, path)
+    before = contents(job.out)
+    assert str(path) in refused(replace(job, resume=True)) or key == "settings"
+    assert contents(job.out) == before
+
+
+# -- disks ------------------------------------------------------------------
+
+
+class FullDisk:
+    """A disk on which the named file meets no more room, half of it written."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
+        self.name, self.left = name, times
+        self.hits = 0
+        fsync = os.fsync
+
+        def sync(handle: int) -> None:
+            path = Path(f"/proc/self/fd/{handle}").resolve()
+            stem, _, suffix = self.name.rpartition(".")
+            if path.name.startswith(f".{stem}.") and path.suffix == f".{suffix}":
+                self.left -= 1
+                if self.left < 0:
+                    self.hits += 1
+                    os.truncate(path, path.stat().st_size // 2)
+                    raise OSError(errno.ENOSPC, "No space left on device")
+            fsync(handle)
+
+        monkeypatch.setattr(os, "fsync", sync)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks up open files in /proc")
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("times", [0, 1])
+def test_a_full_disk_leaves_the_files_of_before(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, look_often: None, name: str, times: int
+) -> None:
+    job = make_job()
+    disk = FullDisk(monkeypatch, name, times)
+    if name == "config.toml" and times:
+        return  # it is written once
+    said = refused(job)
+    monkeypatch.undo()
+    assert disk.hits
+    assert "disk is full" in said
+    assert name in said
+    left = contents(job.out)
+    assert left.keys() <= set(FILES), "nothing half written"
+    assert (name in left) == bool(times)
+    if "model.safetensors" in left:
+        load_model(job.out)
+    if "resume.pt" in left:
+        events = list(train(replace(job, resume=True)))
+        assert isinstance(events[-1], Finished)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks up open files in /proc")
+def test_an_older_model_stands_where_a_new_run_finds_no_room(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job()
+    list(train(job))
+    identity = load_model(job.out).identity
+    FullDisk(monkeypatch, "config.toml", 0)
+    assert "disk is full" in refused(replace(job, overwrite=True, seed=3))
+    assert load_model(job.out).identity == identity
