@@ -141,6 +141,16 @@ class TrainJob:
                 f"images of {image[0]} x {image[1]}; give labels of the same size."
             )
 
+    def fingerprint(self, intensity: Intensity) -> dict[str, Any]:
+        """What must be the same for a run to go on, the pixels apart."""
+        return {
+            "recipe": self.recipe().model_dump(mode="json"),
+            "split": self.split.to_dict(),
+            "classes": self.labels.classes.to_dict(),
+            "intensity": intensity.to_dict(),
+            "seed": self.seed,
+        }
+
     def provenance(self, intensity: Intensity, hashes: Mapping[str, Any]) -> dict[str, Any]:
         """How the model comes to be: inputs, split, settings, versions, machine."""
         return {

@@ -22,7 +22,7 @@ from napari_xseg.model.checkpoint import save_model
 from napari_xseg.model.device import describe_device, dtype_name, find_device
 from napari_xseg.prediction.predictor import blocks_of
 from napari_xseg.training.learner import Learner
-from napari_xseg.training.run_folder import RunFolder
+from napari_xseg.training.run_folder import RESUME, RunFolder
 from napari_xseg.training.schedule import Length, one_cycle
 from napari_xseg.training.validation import Validator
 
@@ -143,7 +143,9 @@ class Run:
     def begin(self) -> Iterator[Event]:
         """Write the folder's first files, or go on from its last state."""
         state = self.folder.read_state() if self.job.resume else None
-        if state is None:
+        if state is not None:
+            self._restore(state)
+        else:
             # What is reproducible is not left to a timing.
             auto = self.job.precision == "auto" and self.device.type == "cpu"
             fixed = auto and self.config.time_limit is None
@@ -156,7 +158,6 @@ class Run:
             "float32" if self.device.type == "cpu" else self.precision,
         )
         if state is not None:
-            self._restore(state)
             yield Message(f"{self.job.out}: goes on from step {self.steps}.")
             return
         hashes = {"train": self.sampler.data.sha256(self.sampler.slices)}
@@ -189,11 +190,8 @@ class Run:
                 break
             except torch.OutOfMemoryError:
                 self.learner.shrink()
-                yield Message(
-                    f"{self.device}: out of memory, going on with {self.learner.batch} crops "
-                    "a step.",
-                    "warning",
-                )
+                text = f"out of memory, going on with a batch of {self.learner.batch}."
+                yield Message(f"{self.device}: {text}", "warning")
         if not math.isfinite(loss):
             raise XsegError(
                 f"{self.job.out}: the loss is no number any more after step {self.steps}; the last "
@@ -337,7 +335,7 @@ class Run:
         """The model is on disk before the state that knows of it, the history after."""
         self.folder.write_state(
             {
-                "settings": self._fingerprint(),
+                "settings": json_text(self.job.fingerprint(self.intensity)),
                 "learner": self.learner.state(),
                 "sampler": self.sampler.state(),
                 "steps": self.length.steps,
@@ -355,35 +353,34 @@ class Run:
         columns = ["step", "seconds", "learning_rate", "loss"]
         self.folder.write_history(columns + (scored if self.job.split.val else []), self.rows)
 
-    def _fingerprint(self) -> str:
-        """What must be the same for a run to go on."""
-        job = self.job
-        return json_text(
-            {
-                "recipe": self.config.model_dump(mode="json"),
-                "split": job.split.to_dict(),
-                "classes": job.labels.classes.to_dict(),
-                "intensity": self.intensity.to_dict(),
-                "seed": job.seed,
-            }
-        )
-
     def _restore(self, state: dict[str, Any]) -> None:
-        if state["settings"] != self._fingerprint():
-            before, here = json.loads(state["settings"]), json.loads(self._fingerprint())
-            other = [key for key in here if before.get(key) != here[key]]
+        try:
+            told = json.loads(state["told"])
+            self._check_same(json.loads(state["settings"]), told["sha256"]["train"])
+            self.learner.load_state(state["learner"])
+            self.sampler.load_state(state["sampler"])
+            self.length.steps = state["steps"]
+            self.seconds, self.best = float(state["seconds"]), state["best"]
+            self.judged, self.worse = bool(state["judged"]), int(state["worse"])
+            self.losses = list(map(float, state["losses"]))
+            self.rows = [list(map(float, row)) for row in state["rows"]]
+            self.told = told
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise XsegError(
-                f"{self.job.out}: was started with another {' and '.join(other)}; resume it with "
-                "the same options and data, or start anew with --overwrite."
-            )
-        self.learner.load_state(state["learner"])
-        self.sampler.load_state(state["sampler"])
-        self.length.steps = state["steps"]
-        self.seconds, self.best = state["seconds"], state["best"]
-        self.judged, self.worse = state["judged"], state["worse"]
-        self.losses, self.rows = state["losses"], state["rows"]
-        self.told = json.loads(state["told"])
+                f"{self.job.out / RESUME}: does not fit this training; start anew with --overwrite."
+            ) from error
         self.next_look = self.seconds + FIRST_LOOK
+
+    def _check_same(self, settings: dict[str, Any], pixels: dict[str, str]) -> None:
+        before = {**settings, **pixels}
+        here = json.loads(json_text(self.job.fingerprint(self.intensity)))
+        here |= self.sampler.data.sha256(self.sampler.slices)
+        other = [key for key in here if before.get(key) != here[key]]
+        if other:
+            raise XsegError(
+                f"{self.job.out}: was started with other settings or data ({', '.join(other)}); "
+                "resume it with the same, or start anew with --overwrite."
+            )
 
 
 def _figures(counts: NDArray[np.int64]) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_xseg.data.formats.atomic import writing_to
 from napari_xseg.data.jsontext import json_text
-from napari_xseg.data.writing import atomic_path, check_output, write_atomic, writing_to
+from napari_xseg.data.writing import atomic_path, check_output, write_atomic
 from napari_xseg.errors import XsegError
 from napari_xseg.model.checkpoint import MODEL_FILE
 

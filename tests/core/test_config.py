@@ -143,7 +143,9 @@ def test_a_wrong_recipe_is_refused_in_one_sentence(
     assert "pydantic" not in said
 
 
-@pytest.mark.parametrize("content", [b"not toml at all", b"a = [", b"\xff\xfe\x00", b"a = 1\na = 2"])
+@pytest.mark.parametrize(
+    "content", [b"not toml at all", b"a = [", b"\xff\xfe\x00", b"a = 1\na = 2"]
+)
 def test_what_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(content)

@@ -195,7 +195,7 @@ def test_a_command_is_measured_and_a_failing_one_tells_its_end(tmp_path: Path) -
     assert ended.output.startswith("napari-xseg ")
     assert ended.wall > 0
     if sys.platform != "win32":
-        assert 5e6 < ended.peak < 5e8
+        assert ended.peak > 5e6  # a child starts with its parent's memory: no upper bound here
     with pytest.raises(
         CommandError, match=r"^`napari-xseg info` ended with exit code 2$"
     ) as caught:

@@ -157,5 +157,3 @@ def test_the_hash_is_that_of_the_pixels_in_their_order(before: list[int]) -> Non
 
 def test_a_share_of_the_memory() -> None:
     assert 0 < memory_share(0.1) < memory_share(0.5) < 1 << 50
-
-

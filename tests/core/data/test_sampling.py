@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_xseg.config import AugmentConfig, ModelConfig, TrainConfig
+from napari_xseg.config import AugmentConfig, TrainConfig
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.intensity import Intensity
 from napari_xseg.data.labels import LabelVolume
@@ -142,9 +142,7 @@ def test_image_and_truth_lie_on_each_other(
         assert known.sum() == min(size[0], height) * min(size[1], width)
 
 
-@given(
-    turn=st.integers(0, 3), mirror=st.booleans(), top=st.integers(0, 9), left=st.integers(0, 9)
-)
+@given(turn=st.integers(0, 3), mirror=st.booleans(), top=st.integers(0, 9), left=st.integers(0, 9))
 def test_a_crop_is_a_part_of_the_mirrored_slice(
     turn: int, mirror: bool, top: int, left: int
 ) -> None:
@@ -314,52 +312,6 @@ def test_whole_slices_and_their_copies_come_once_an_epoch() -> None:
         assert sorted((crop.z, crop.noisy) for crop in epoch) == [
             (z, noisy) for z in range(3) for noisy in (False, True)
         ]
-
-
-def test_noisy_copies_are_fixed_clipped_and_rounded() -> None:
-    images = np.full((3, 40, 40), 200, np.uint16)
-    images[2] = 65_400
-    labels = dense((3, 40, 40))
-    classes = ClassTable.from_values([0, 1, 2])
-
-    def copies(seed: int, kind: str = "uint16") -> Any:
-        intensity = Intensity(100.0, 50.0, COUNTS.percentiles, kind)
-        data = LabelledSlices(
-            volume_from_array(images.astype(kind)),
-            LabelVolume(volume_from_array(labels, meaning="labels"), classes),
-            {0: 0, 1: 1, 2: 2},
-            None,
-            intensity,
-            0,
-            PLENTY,
-        )
-        return data, intensity, data.noisy_copies(300.0, seed)
-
-    data, intensity, noisy = copies(7)
-    counts = [intensity.denormalise(noisy(z)) for z in range(3)]
-    for plane in counts:
-        assert np.abs(plane - np.rint(plane)).max() < 0.01
-        assert plane.min() > -0.01
-        assert plane.max() < 65_535.01
-    assert (np.rint(counts[0]) == 0).mean() == pytest.approx(0.25, abs=0.05)
-    assert (np.rint(counts[2]) == 65_535).mean() == pytest.approx(0.33, abs=0.05)
-    assert not np.array_equal(counts[0], counts[1]), "each slice has its own noise"
-    again = copies(7)[2]
-    np.testing.assert_array_equal(again(1), noisy(1))
-    assert not np.array_equal(copies(8)[2](1), noisy(1))
-    # 8 bits clip earlier, floats not at all
-    _, narrow, eight = copies(7, "uint8")
-    assert narrow.denormalise(eight(0)).max() <= 255.01
-    _, wide, floats = copies(7, "float32")
-    assert wide.denormalise(floats(0)).min() < -300
-    # the truth of a copy is that of its slice, its image is not
-    sampler = CropSampler(
-        data, (0,), (40, 40), 0, TrainConfig(crop=None, augment=PLAIN), noisy_copies=noisy
-    )
-    plain, copy = (cut(sampler, Crop(0, flag, 0, 0)) for flag in (False, True))
-    np.testing.assert_array_equal(plain[1], copy[1])
-    np.testing.assert_array_equal(copy[0][0], noisy(0))
-    assert not np.array_equal(plain[0], copy[0])
 
 
 @pytest.mark.parametrize("crop", [None, 8])

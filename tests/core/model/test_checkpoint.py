@@ -23,6 +23,7 @@ from napari_xseg.model.checkpoint import (
     KEY,
     MODEL_FILE,
     VERSION,
+    SavedModel,
     find_model,
     load_model,
     model_identity,
@@ -68,6 +69,13 @@ def refused(path: Path) -> str:
     assert "\n" not in said
     assert said.endswith(".")
     return said
+
+
+def tried(path: Path) -> SavedModel | XsegError:
+    try:
+        return load_model(path)
+    except XsegError as error:
+        return error
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -179,10 +187,9 @@ def test_a_model_with_a_wrong_byte_is_refused(tmp_path: Path) -> None:
         data = bytearray(whole)
         data[place] ^= 1 << chance.randrange(8)
         path.write_bytes(data)
-        try:
-            model = load_model(path)
-        except XsegError as error:
-            assert str(path) in str(error)
+        model = tried(path)
+        if isinstance(model, XsegError):
+            assert str(path) in str(model)
         else:  # a note beside the model, such as its figures
             assert place < start
             assert model.identity == load_model(tmp_path / "whole").identity
@@ -282,9 +289,7 @@ def signed(
 
 
 def test_a_class_table_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    path = signed(
-        tmp_path / "m", network().state_dict(), CONFIG, ClassTable.from_values([0, 1])
-    )
+    path = signed(tmp_path / "m", network().state_dict(), CONFIG, ClassTable.from_values([0, 1]))
     assert "names 2 classes for a network of 3" in refused(path)
 
 
@@ -321,9 +326,7 @@ def test_a_note_added_later_does_no_harm(tmp_path: Path) -> None:
     assert after.metadata["noise_certificate"] == {"std": 5000.0}
 
 
-def test_a_full_disk_leaves_the_old_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_old_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path / "m.safetensors")
     before = path.read_bytes()
 

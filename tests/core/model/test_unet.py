@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +13,9 @@ from napari_xseg.config import ModelConfig
 from napari_xseg.data.mirror import mirror_indices
 from napari_xseg.model import geometry
 from napari_xseg.model.unet import UNet, centre_crop
+
+if TYPE_CHECKING:
+    import numpy as np
 
 THE_PAPER = ModelConfig(width=64, depth=5, padding="valid", context=0)
 

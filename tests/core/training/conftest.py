@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,9 +14,15 @@ from napari_xseg.data.labels import LabelVolume
 from napari_xseg.data.partition import Split
 from napari_xseg.data.phantom import phantom
 from napari_xseg.data.volume import volume_from_array
-from napari_xseg.events import Event, Finished
+from napari_xseg.errors import XsegError
+from napari_xseg.events import Control, Event, Finished, StepDone
 from napari_xseg.training.job import TrainJob
 from napari_xseg.training.loop import train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
 
 MakeJob = Callable[..., TrainJob]
 
@@ -120,3 +124,37 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Validate and save after each step, where a recipe looks from time to time."""
     monkeypatch.setattr("napari_xseg.training.run.FIRST_LOOK", 0.0)
     monkeypatch.setattr("napari_xseg.training.run.LOOK_SHARE", float("inf"))
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[[TrainJob], str]:
+    """Train where that cannot be done, and give the one sentence that says why."""
+
+    def sentence(job: TrainJob) -> str:
+        with pytest.raises(XsegError) as caught:
+            list(train(job))
+        said = str(caught.value)
+        assert "\n" not in said
+        assert said.endswith(".")
+        return said
+
+    return sentence
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """All files of a folder by name."""
+    return lambda folder: {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="session")
+def half_way() -> Callable[[TrainJob], None]:
+    """Train for nine steps and stop."""
+
+    def stopped(job: TrainJob) -> None:
+        control = Control()
+        for event in train(job, control):
+            if isinstance(event, StepDone) and event.step == 9:
+                control.stop()
+
+    return stopped

@@ -32,10 +32,8 @@ from napari_xseg.training.loop import train
 from napari_xseg.training.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from napari_xseg.training.job import TrainJob
 
 MakeJob = Any
 ALONE = Split((1, 5, 8), (), kind="none")
@@ -114,7 +112,9 @@ def test_a_run_folder_holds_what_it_promises(make_job: MakeJob, run: Any, quick:
         "dice_class 0", "dice_class 1", "dice_class 2",
     ]  # fmt: skip
     assert rows[-1]["step"] == "24"
-    assert float(rows[-1]["dice_foreground"]) == pytest.approx(events[-1].figures["dice_foreground"])
+    assert float(rows[-1]["dice_foreground"]) == pytest.approx(
+        events[-1].figures["dice_foreground"]
+    )
     model = load_model(job.out)
     assert model.config == quick.model
     assert model.intensity == measure_intensity(job.images, (1, 5, 8), job.region)

@@ -43,9 +43,7 @@ def test_the_poster_s_recipe_is_the_poster_s() -> None:
         epochs=200,
         keep="best",
         early_stop=None,
-        augment=AugmentConfig(
-            turns=False, reverse_context=False, context_drop=0, gain=0, offset=0
-        ),
+        augment=AugmentConfig(turns=False, reverse_context=False, context_drop=0, gain=0, offset=0),
         noise=NoiseConfig(copies=True),
     )
 

@@ -100,7 +100,7 @@ def test_a_seed_settles_the_weights(
     one, other, third = (make_job(config, out=tmp_path / name) for name in "abc")
     run(one)
     torch.manual_seed(99)  # what others do with torch's own generator is no matter
-    np.random.seed(5)  # noqa: NPY002
+    np.random.seed(5)
     run(other)
     assert same_end(one, other)
     run(replace(third, seed=1))
