@@ -18,7 +18,7 @@ from napari_xseg.data.coding import IGNORE
 from napari_xseg.data.intensity import Intensity, measure_intensity
 from napari_xseg.data.jsontext import json_text
 from napari_xseg.data.planes import ContextReader
-from napari_xseg.data.writing import SliceWriter, check_output, create_writer, write_atomic
+from napari_xseg.data.writing import SliceWriter, atomic_path, create_writer
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Event, Finished, Message, Progress, Started
 from napari_xseg.metrics import class_counts, fractions
@@ -98,7 +98,25 @@ class PredictJob:
         find_device(self.device)
         for path in (self.out, self.confidence):
             if path is not None:
-                check_output(path, overwrite=self.overwrite)
+                self.writer(path, np.dtype(np.uint8))
+
+    def writer(self, path: Path, dtype: np.dtype[Any], **more: Any) -> SliceWriter:
+        """What writes planes of the predicted slices to `path`; XsegError where that cannot be."""
+        return create_writer(
+            path,
+            (len(self.slices), *self.images.shape[1:]),
+            dtype,
+            voxel_size=self.images.voxel_size,
+            overwrite=self.overwrite,
+            inputs=self.inputs(),
+            **more,
+        )
+
+    def inputs(self) -> Iterator[Path]:
+        """Files that the mask is made from, which it may not replace; looked up when used."""
+        yield self.model.path
+        yield from () if self.region is None else self.region.files
+        yield from self.images.files
 
 
 def sidecar_path(mask: str | Path) -> Path:
@@ -145,14 +163,16 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     start = time.perf_counter()
     work = _Work(job, predictor, intensity)
     with ExitStack() as outputs:
+        # Written before the mask takes its place, so that none stands without it.
+        sidecar = outputs.enter_context(atomic_path(sidecar_path(job.out)))
         work.open(outputs)
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
             for done in work.run(reading, writing, control):
                 yield Progress("predict", done, len(job.slices), time.perf_counter() - start)
         work.fill_rest()
-    seconds = time.perf_counter() - start
-    figures = work.figures(seconds)
-    _write_sidecar(job, work, predictor, figures)
+        seconds = time.perf_counter() - start
+        figures = work.figures(seconds)
+        sidecar.write_bytes(_sidecar_text(job, work, predictor, figures).encode())
     yield Finished(job.out, "stopped" if work.done < len(job.slices) else "done", seconds, figures)
 
 
@@ -182,29 +202,12 @@ class _Work:
 
     def open(self, outputs: ExitStack) -> None:
         job, classes = self.job, self.job.model.classes
-        shape = (len(job.slices), *self.shape)
         colours = dict(zip(classes.values, classes.colours, strict=True))
-        self.mask = outputs.enter_context(
-            create_writer(
-                job.out,
-                shape,
-                classes.file_dtype,
-                voxel_size=job.images.voxel_size,
-                colours=colours,
-                overwrite=job.overwrite,
-            )
-        )
+        self.mask = outputs.enter_context(job.writer(job.out, classes.file_dtype, colours=colours))
         self.confidence: SliceWriter | None = None
         if job.confidence is not None:
-            self.confidence = outputs.enter_context(
-                create_writer(
-                    job.confidence,
-                    shape,
-                    np.uint8,
-                    voxel_size=job.images.voxel_size,
-                    overwrite=job.overwrite,
-                )
-            )
+            sure = job.writer(job.confidence, np.dtype(np.uint8))
+            self.confidence = outputs.enter_context(sure)
 
     def run(
         self, reading: ThreadPoolExecutor, writing: ThreadPoolExecutor, control: Control
@@ -306,9 +309,9 @@ def _settle_intensity(job: PredictJob) -> tuple[Intensity, list[Message]]:
     return known, messages
 
 
-def _write_sidecar(
+def _sidecar_text(
     job: PredictJob, work: _Work, predictor: Predictor, figures: dict[str, float]
-) -> None:
+) -> str:
     classes, predicted = job.model.classes, job.slices[: work.done]
     rows = [
         {"z": z, **_shares(classes.names, counts)}
@@ -341,7 +344,7 @@ def _write_sidecar(
         "command": job.command,
         "confidence": None if job.confidence is None else str(job.confidence),
     }
-    write_atomic(sidecar_path(job.out), json_text(content, indent=1) + "\n")
+    return json_text(content, indent=1) + "\n"
 
 
 def _shares(names: Sequence[str], counts: NDArray[np.int64]) -> dict[str, float]:
