@@ -1,0 +1,30 @@
+"""A job here or in the engine process: the same request, the same events either way.
+
+A request is a frozen value of paths and settings. `request.run(control)` does the
+job in this process; `Engine().submit(request)` has it done in a process of its
+own, with its own torch: this one imports none.
+"""
+
+from napari_xseg.jobs.client import Engine
+from napari_xseg.jobs.process import EngineBug, EngineDied
+from napari_xseg.jobs.requests import PredictRequest, Request, TrainRequest, WarmUp
+from napari_xseg.jobs.sources import ArrayFile, FileSource, Source, share_planes
+from napari_xseg.jobs.splits import SplitWish
+from napari_xseg.jobs.wire import decode_event, encode_event
+
+__all__ = [
+    "ArrayFile",
+    "Engine",
+    "EngineBug",
+    "EngineDied",
+    "FileSource",
+    "PredictRequest",
+    "Request",
+    "Source",
+    "SplitWish",
+    "TrainRequest",
+    "WarmUp",
+    "decode_event",
+    "encode_event",
+    "share_planes",
+]

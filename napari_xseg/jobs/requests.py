@@ -1,0 +1,224 @@
+"""What is asked of a job: frozen, without torch, and JSON all through."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+from pydantic import Field
+
+from napari_xseg.config import Precision, Settings, TrainConfig
+from napari_xseg.data.region import parse_region
+from napari_xseg.errors import XsegError
+from napari_xseg.events import Control, Event, Message, Started
+from napari_xseg.jobs.sources import Source
+from napari_xseg.jobs.splits import Labelled, Slices, SplitWish, named_slices, open_labelled
+from napari_xseg.jobs.wire import encode_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_xseg.prediction.volume import PredictJob
+    from napari_xseg.training.job import TrainJob
+
+Threads = Annotated[int, Field(ge=1)]
+# By shape of the network and device: timed once in the life of a process.
+_FASTER: dict[tuple[str, str], Precision] = {}
+
+
+class Request(Settings):
+    """A job as a value. A new kind is a new class: the engine finds it by its name."""
+
+    @abstractmethod
+    def run(self, control: Control | None = None) -> Iterator[Event]:
+        """Do the job in this process and say how it goes."""
+
+    def plain(self, control: Control | None = None) -> Iterator[dict[str, Any]]:
+        """Do the job in this process; its events as JSON values."""
+        for event in self.run(control):
+            yield encode_event(event)
+
+    @classmethod
+    def address(cls) -> str:
+        """Where the class is found: "module:name"."""
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+
+class TrainRequest(Request):
+    """A training.
+
+    Attributes
+    ----------
+    images, labels : FileSource or ArrayFile
+        What is learnt from.
+    out : Path
+        The run folder.
+    config : TrainConfig
+        The recipe.
+    classes : dict, optional
+        The class table as `ClassTable.to_dict` gives it; without it the label
+        values are the classes.
+    unlabelled : int or "none", optional
+        The label value that means not labelled.
+    label_of : dict of int to int, optional
+        Label z by image z; without it `pairing` says how they are found.
+    split : dict, optional
+        The split as `Split.to_dict` gives it; without it, `wish` says how to split.
+    region : str
+        As `parse_region` takes it; empty for everything.
+    steps, time_limit, seed, device, precision, threads, resume, overwrite, command
+        As TrainJob has them.
+    """
+
+    images: Source
+    labels: Source
+    out: Path
+    config: TrainConfig
+    classes: dict[str, Any] | None = None
+    unlabelled: int | Literal["none"] | None = None
+    pairing: str = "auto"
+    label_of: dict[int, int] | None = None
+    split: dict[str, Any] | None = None
+    wish: SplitWish = SplitWish()
+    region: str = ""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    time_limit: Annotated[float, Field(gt=0)] | None = None
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: Threads | None = None
+    resume: bool = False
+    overwrite: bool = False
+    command: str = ""
+
+    def job(self, data: Labelled) -> TrainJob:
+        """The job on the opened data."""
+        from napari_xseg.training.job import TrainJob
+
+        return TrainJob(
+            images=data.images,
+            labels=data.labels,
+            label_of=data.pairing.label_of,
+            split=data.split,
+            config=self.config,
+            out=self.out,
+            region=data.region,
+            steps=self.steps,
+            time_limit=self.time_limit,
+            seed=self.seed,
+            device=self.device,
+            precision=self.precision,
+            threads=self.threads,
+            resume=self.resume,
+            overwrite=self.overwrite,
+            command=self.command,
+        )
+
+    def run(self, control: Control | None = None) -> Iterator[Event]:
+        """Train in this process; events and errors as `training.loop.train`."""
+        from napari_xseg.training.loop import train
+
+        data = open_labelled(self)
+        yield from data.messages()
+        with _threads_kept():
+            yield from train(self.job(data), control)
+
+
+class PredictRequest(Request):
+    """A prediction.
+
+    Attributes
+    ----------
+    model : Path
+        A run folder, or a model file.
+    images : FileSource or ArrayFile
+        What is predicted.
+    out : Path
+        The mask, .tif or .zarr.
+    slices : tuple of int or str, optional
+        z, or text such as "160:200"; without it, all.
+    region : str
+        As `parse_region` takes it; empty for everything.
+    confidence, match_intensity, device, precision, threads, overwrite, command
+        As PredictJob has them.
+    """
+
+    model: Path
+    images: Source
+    out: Path
+    slices: Slices | None = None
+    confidence: Path | None = None
+    match_intensity: bool = False
+    region: str = ""
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: Threads | None = None
+    overwrite: bool = False
+    command: str = ""
+
+    def job(self) -> PredictJob:
+        """Open what is named; XsegError for all that cannot be read or does not fit."""
+        from napari_xseg.model.checkpoint import load_model
+        from napari_xseg.prediction.volume import PredictJob
+
+        if self.confidence is not None and self.confidence.absolute() == self.out.absolute():
+            raise XsegError(f"{self.out}: is named for mask and confidence; give two files.")
+        region = parse_region(self.region)
+        images = self.images.open()
+        chosen = named_slices(self.slices, len(images), "slices")
+        return PredictJob(
+            model=load_model(self.model),
+            images=images,
+            slices=tuple(range(len(images))) if chosen is None else chosen,
+            out=self.out,
+            confidence=self.confidence,
+            match_intensity=self.match_intensity,
+            region=region,
+            device=self.device,
+            precision=self.precision,
+            threads=self.threads,
+            overwrite=self.overwrite,
+            command=self.command,
+        )
+
+    def run(self, control: Control | None = None) -> Iterator[Event]:
+        """Predict in this process; events and errors as `prediction.volume.predict`."""
+        from napari_xseg.prediction.volume import predict
+
+        job = self.job()
+        yield from (Message(text, "warning") for text in job.images.warnings)
+        kind = (job.model.config.model_dump_json(), self.device)
+        if self.precision == "auto" and kind in _FASTER:
+            job = replace(job, precision=_FASTER[kind])
+        with _threads_kept():
+            for event in predict(job, control):
+                if self.precision == "auto" and isinstance(event, Started):
+                    _FASTER[kind] = cast("Precision", event.precision)
+                yield event
+
+
+class WarmUp(Request):
+    """Load all that jobs need, so that the first one starts at once."""
+
+    def run(self, control: Control | None = None) -> Iterator[Event]:
+        """Import torch and the rooms that compute; says nothing."""
+        from napari_xseg.prediction import volume
+        from napari_xseg.training import loop
+
+        del volume, loop, control
+        yield from ()
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """A job's number of threads is not that of the next one in the same process."""
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,221 @@
+"""Orders, errors and deaths, with jobs that only pretend."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_xseg.errors import XsegError
+from napari_xseg.events import Event, Finished, Message, Started, StepDone
+from napari_xseg.jobs import (
+    Engine,
+    EngineBug,
+    EngineDied,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+
+def test_stop_answers_at_once_in_mid_step(
+    wait_for: Callable[..., None], engine: Engine, pretend: ModuleType
+) -> None:
+    job = engine.submit(pretend.Steps(count=100, seconds=0.8))
+    while not isinstance(next(job), StepDone):
+        pass
+    start = time.perf_counter()
+    engine.stop()
+    told = time.perf_counter() - start
+    wait_for(lambda: engine.state == "stopping")
+    answered = time.perf_counter() - start
+    last = list(job)[-1]
+    assert told < 0.1
+    assert answered < 0.4 < time.perf_counter() - start  # in the middle of the step
+    assert isinstance(last, Finished)
+    assert last.reason == "stopped"
+    assert engine.state == "idle"
+
+
+def test_pause_holds_until_go_on(
+    wait_for: Callable[..., None], engine: Engine, pretend: ModuleType
+) -> None:
+    job = engine.submit(pretend.Steps(count=30, seconds=0.01))
+    found: list[Event] = []
+    reading = threading.Thread(target=lambda: found.extend(job))
+    next(job)
+    engine.pause()
+    wait_for(lambda: engine.state == "paused")
+    reading.start()
+    time.sleep(0.2)
+    held = len(found)
+    time.sleep(0.3)
+    assert len(found) == held < 30
+    engine.go_on()
+    reading.join(10)
+    assert len(found) == 31
+    assert found[-1].reason == "done"  # type: ignore[attr-defined]
+
+
+def test_a_stop_before_the_first_event_is_not_lost(engine: Engine, pretend: ModuleType) -> None:
+    job = engine.submit(pretend.Steps(count=1000, seconds=0.01))
+    engine.stop()
+    assert list(job)[-1].reason == "stopped"  # type: ignore[attr-defined]
+
+
+def test_an_iterator_closed_early_stops_its_job_and_no_other(
+    engine: Engine, pretend: ModuleType
+) -> None:
+    first = engine.submit(pretend.Steps(count=1000, seconds=0.01))
+    second = engine.submit(pretend.Steps(count=3))
+    next(first)
+    first.close()  # type: ignore[attr-defined]
+    assert list(second)[-1].reason == "done"  # type: ignore[attr-defined]
+
+
+def test_a_stop_reaches_the_job_that_is_listened_to(engine: Engine, pretend: ModuleType) -> None:
+    first = engine.submit(pretend.Steps(count=1000, seconds=0.5))
+    next(first)
+    first.close()  # type: ignore[attr-defined]
+    second = engine.submit(pretend.Steps(count=1000, seconds=0.01))
+    engine.stop()
+    assert list(second)[-1].reason == "stopped"  # type: ignore[attr-defined]
+
+
+def test_a_job_given_right_after_stop_now_gets_a_new_engine(
+    engine: Engine, pretend: ModuleType
+) -> None:
+    first = engine.submit(pretend.Steps(count=1000, seconds=0.5))
+    next(first)
+    engine.kill()
+    assert len(list(engine.submit(pretend.Steps(count=2)))) == 4
+    with pytest.raises(EngineDied):
+        list(first)
+
+
+def test_orders_without_a_job_do_nothing(pretend: ModuleType) -> None:
+    engine = Engine()
+    for order in (engine.stop, engine.pause, engine.go_on, engine.kill, engine.close):
+        order()
+    assert (engine.state, engine.pid, engine.last_words) == ("off", None, "")
+
+
+def test_after_an_error_the_same_engine_goes_on(engine: Engine, pretend: ModuleType) -> None:
+    job = engine.submit(pretend.Mends())
+    assert next(job) == Message("before")
+    pid = engine.pid
+    with pytest.raises(XsegError, match=r"^this: mend it$"):
+        next(job)
+    assert len(list(engine.submit(pretend.Steps(count=2)))) == 4
+    assert engine.pid == pid
+
+
+def test_a_bug_comes_with_its_traceback_and_a_new_engine(
+    wait_for: Callable[..., None], engine: Engine, pretend: ModuleType
+) -> None:
+    job = engine.submit(pretend.Breaks())
+    next(job)
+    pid = engine.pid
+    with pytest.raises(EngineBug, match="ZeroDivisionError: oh") as bug:
+        next(job)
+    assert "pretenders.py" in bug.value.traceback
+    wait_for(lambda: "some last words" in engine.last_words)
+    assert len(list(engine.submit(pretend.Steps(count=2)))) == 4
+    assert engine.pid != pid
+
+
+@posix
+def test_an_engine_killed_from_outside_is_named_and_replaced(
+    engine: Engine, pretend: ModuleType
+) -> None:
+    job = engine.submit(pretend.Steps(count=1000, seconds=0.05))
+    next(job)
+    pid = engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    start = time.perf_counter()
+    with pytest.raises(EngineDied, match="signal 9") as died:
+        list(job)
+    assert time.perf_counter() - start < 2
+    assert not died.value.asked
+    assert isinstance(died.value, XsegError)
+    assert engine.state == "off"
+    assert len(list(engine.submit(pretend.Steps(count=2)))) == 4
+    assert engine.pid != pid
+
+
+@posix
+def test_an_engine_killed_between_jobs_is_replaced(
+    wait_for: Callable[..., None], engine: Engine, pretend: ModuleType
+) -> None:
+    engine.start()
+    pid = engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: engine.state == "off")
+    assert len(list(engine.submit(pretend.Steps(count=2)))) == 4
+
+
+@posix
+def test_a_silent_engine_is_ended_and_replaced(
+    lives: Callable[[int], bool], pretend: ModuleType
+) -> None:
+    with Engine(silence=0.8) as engine:
+        job = engine.submit(pretend.Steps(count=1000, seconds=0.01))
+        next(job)
+        pid = engine.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(EngineDied, match="did not answer"):
+            list(job)
+        assert not lives(pid)
+        assert len(list(engine.submit(pretend.Steps(count=2)))) == 4
+
+
+def test_a_long_step_is_no_silence(pretend: ModuleType) -> None:
+    with Engine(silence=0.6) as engine:
+        found = list(engine.submit(pretend.Steps(count=1, seconds=1.5)))
+        assert isinstance(found[-1], Finished)
+
+
+def test_closing_stops_the_job_cleanly(pretend: ModuleType, tmp_path: Path) -> None:
+    engine = Engine()
+    job = engine.submit(pretend.Steps(count=10_000, seconds=0.01, saved=tmp_path / "saved"))
+    next(job)
+    engine.close()
+    assert (tmp_path / "saved").read_text() == "stopped"
+    assert list(job)[-1].reason == "stopped"  # type: ignore[attr-defined]
+    assert engine.state == "off"
+
+
+def test_closing_waits_only_so_long(pretend: ModuleType) -> None:
+    engine = Engine()
+    folder = engine.folder
+    job = engine.submit(pretend.Steps(count=2, seconds=60))
+    while not isinstance(next(job), StepDone):
+        pass
+    start = time.perf_counter()
+    engine.close(timeout=0.3)
+    assert time.perf_counter() - start < 5
+    assert not folder.exists()
+    with pytest.raises(EngineDied):
+        list(job)
+
+
+def test_events_are_values_again_after_crossing(engine: Engine, pretend: ModuleType) -> None:
+    found = list(engine.submit(pretend.Steps(count=1)))
+    assert found[:2] == [Started("train", 1, "nowhere", "float32"), StepDone(1, 1, 0.5, 1e-3, 0.0)]
+    last = found[-1]
+    assert isinstance(last, Finished)
+    assert np.isnan(last.figures["dice_foreground"])
+    assert replace(last, figures={}) == Finished(Path("run"), "done", 1.0)
