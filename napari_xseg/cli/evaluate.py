@@ -88,6 +88,7 @@ def evaluate(
         values = sources.open_label_values(labels, labels_raw)
         region.check(values.shape)
         ours, theirs, pairs = _match(masks, values, slices, pairing, table, meaning)
+        targets.check([*ours.volume.files, *values.files])
         work = review_volumes(
             ours,
             theirs,

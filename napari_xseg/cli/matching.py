@@ -78,7 +78,9 @@ def match_classes(
     """
     ours = _label_classes(labels, slices, facts, table, unlabelled)
     theirs = ours.classes if facts is None else facts.classes
-    return label_volume(masks, classes=theirs, masks=True), ours
+    # Where nothing says what their unlabelled value is, a value outside the table is no mask's.
+    known = facts is not None or table is not None or ours.classes.unlabelled_in_files
+    return label_volume(masks, classes=theirs, masks=known), ours
 
 
 def _label_classes(

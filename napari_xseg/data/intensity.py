@@ -227,7 +227,13 @@ def measure_intensity(
             f"{images.name}: all {len(slices)} slices looked at are constant or without a finite "
             "pixel; check the files."
         )
-    return tally.intensity(images.dtype)
+    try:
+        return tally.intensity(images.dtype)
+    except XsegError as error:
+        raise XsegError(
+            f"{images.name}: grey values are too large to be measured ({error}); divide them by a "
+            "constant first."
+        ) from error
 
 
 @dataclass
@@ -254,9 +260,10 @@ class _Tally:
     sample: list[NDArray[Any]] = field(default_factory=list)
 
     def add(self, values: NDArray[Any]) -> None:
-        mean = float(values.mean(dtype=np.float64))
-        difference = values.astype(np.float64) - mean
-        self.moments.add(values.size, mean, float(difference @ difference))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(values.mean(dtype=np.float64))
+            difference = values.astype(np.float64) - mean
+            self.moments.add(values.size, mean, float(difference @ difference))
         self.sample.append(values[:: max(1, -(-values.size // self.share))].astype(np.float64))
 
     def percentiles(self) -> Iterable[float]:

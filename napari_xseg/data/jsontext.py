@@ -9,9 +9,13 @@ from typing import Any
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """JSON of `value` with sorted keys; nan and infinities, which JSON lacks, become null."""
-    return json.dumps(
-        _plain(value), indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False
-    )
+    plain = _plain(value)
+    text = json.dumps(plain, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name that is no UTF-8
+        text = json.dumps(plain, indent=indent, sort_keys=True, allow_nan=False)
+    return text
 
 
 def _plain(value: Any) -> Any:

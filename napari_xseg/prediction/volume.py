@@ -96,8 +96,14 @@ class PredictJob:
         if self.confidence == self.out:
             raise XsegError(f"{self.out}: is named for mask and confidence; give two files.")
         find_device(self.device)
+        source = self.images.path.resolve()
         for path in (self.out, self.confidence):
             if path is not None:
+                if source.is_dir() and path.expanduser().resolve().parent == source:
+                    raise XsegError(
+                        f"{path}: would lie among the images, which could then not be opened as "
+                        "one volume; give another folder."
+                    )
                 self.writer(path, np.dtype(np.uint8))
 
     def writer(self, path: Path, dtype: np.dtype[Any], **more: Any) -> SliceWriter:

@@ -92,7 +92,7 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """All figures as JSON values: fractions 0 to 1, None where a figure is undefined."""
         return {
-            "pooled": self._block(self.pooled),
+            "pooled": {**self._block(self.pooled), "not_predicted": self.not_predicted},
             "slice_mean": {key: _number(value) for key, value in self.slice_mean().items()},
             "slices": [self._slice_block(score) for score in self.slices],
             "outside_border": {

@@ -53,7 +53,7 @@ class Targets:
     folder: Path | None = None
     overwrite: bool = False
 
-    def check(self) -> None:
+    def check(self, inputs: Sequence[Path] = ()) -> None:
         """Raise XsegError where something stands and may not be replaced, or cannot be written."""
         from napari_xseg.data.writing import check_output
 
@@ -61,7 +61,9 @@ class Targets:
         if self.folder is not None and self.folder.is_dir():
             wanted += [self.folder / name for name in _FOLDER_FILES]
         for path in wanted:
-            check_output(path, overwrite=self.overwrite)
+            check_output(path, overwrite=self.overwrite, inputs=inputs)
+        if self.json is not None and self.json == self.csv:
+            raise XsegError(f"{self.json}: is named for JSON and CSV; give two files.")
 
 
 @dataclass(frozen=True, eq=False, slots=True)

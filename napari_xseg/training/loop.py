@@ -37,14 +37,15 @@ def train(job: TrainJob, control: Control | None = None) -> Iterator[Event]:
     """
     control = control or Control()
     run = Run(job)
-    yield from run.begin()
-    yield Started("train", run.length.steps or 0, run.device_name, run.precision)
-    while not run.over():
-        control.wait_if_paused()
-        if control.stopped:
-            break
-        loss = yield from run.step()
-        yield StepDone(run.steps, run.length.steps or 0, loss, run.learning_rate, run.seconds)
-        if run.look_is_due():
-            yield from run.look()
-    yield from run.finish(control)
+    with run.folder.locked():
+        yield from run.begin()
+        yield Started("train", run.length.steps or 0, run.device_name, run.precision)
+        while not run.over():
+            control.wait_if_paused()
+            if control.stopped:
+                break
+            loss = yield from run.step()
+            yield StepDone(run.steps, run.length.steps or 0, loss, run.learning_rate, run.seconds)
+            if run.look_is_due():
+                yield from run.look()
+        yield from run.finish(control)

@@ -142,6 +142,8 @@ class Run:
 
     def begin(self) -> Iterator[Event]:
         """Write the folder's first files, or go on from its last state."""
+        # Again, since another training may have come and gone before the folder was locked.
+        self.folder.check(resume=self.job.resume, overwrite=self.job.overwrite)
         state = self.folder.read_state() if self.job.resume else None
         if state is not None:
             self._restore(state)

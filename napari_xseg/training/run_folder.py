@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import pickle
+import sys
 import zipfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +21,7 @@ from napari_xseg.errors import XsegError
 from napari_xseg.model.checkpoint import MODEL_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from napari_xseg.config import TrainConfig
@@ -93,6 +95,28 @@ class RunFolder:
             with writing_to(self.path / name):
                 (self.path / name).unlink(missing_ok=True)
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other trainings out; the system lifts the lock however this one ends.
+
+        Raises
+        ------
+        XsegError
+            Where a training is running here.
+        """
+        with writing_to(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = _open_lock(self.path)
+        try:
+            if not _take(handle):
+                raise XsegError(
+                    f"{self.path}: a training is running here; wait for its end, or give another "
+                    "--out."
+                )
+            yield
+        finally:
+            os.close(handle)
+
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         """Write how the model came to be."""
         write_atomic(self.path / PROVENANCE, json_text(provenance, indent=1) + "\n")
@@ -147,3 +171,28 @@ class RunFolder:
         if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
             raise XsegError(f"{path}: is of another version; start anew with --overwrite.")
         return state
+
+
+def _open_lock(folder: Path) -> int:
+    """What is locked: the folder itself, or on Windows, which cannot, a file in it."""
+    if sys.platform == "win32":
+        return os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+    return os.open(folder, os.O_RDONLY)
+
+
+def _take(handle: int) -> bool:
+    """Lock it for this process alone; False where another one holds it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True

@@ -49,8 +49,8 @@ def write_error(path: Path, error: OSError) -> XsegError:
     """Say why `path` could not be written, and what to do."""
     if error.errno in _FULL:
         return XsegError(
-            f"{path}: the disk is full, or allows no larger file; nothing was written: make room, "
-            "or choose another disk."
+            f"{path}: the disk is full, or allows no larger file; this file was not written: make "
+            "room, or choose another disk."
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return XsegError(f"{path}: a part of this path is no folder; choose another place.")

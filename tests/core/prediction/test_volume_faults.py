@@ -211,7 +211,7 @@ def test_a_folder_of_images_is_never_overwritten(
         tifffile.imwrite(tmp_path / "scan" / f"s{z}.tif", scan[0][z])
     images = open_volume(tmp_path / "scan")
     out = tmp_path / "scan" / "s3.tif"
-    assert "is an input" in refused(replace(job, images=images, out=out, overwrite=True))
+    assert "among the images" in refused(replace(job, images=images, out=out, overwrite=True))
     np.testing.assert_array_equal(tifffile.imread(out), scan[0][3])
 
 

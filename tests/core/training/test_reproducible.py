@@ -15,6 +15,7 @@ from napari_xseg.data.partition import Split
 from napari_xseg.events import Control, Finished, Message, StepDone
 from napari_xseg.model.checkpoint import load_model
 from napari_xseg.training.loop import train
+from napari_xseg.training.run import Run
 from napari_xseg.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -254,3 +255,39 @@ def test_the_order_of_class_values_is_no_matter(
     assert first.identity != second.identity
     for name, value in first.tensors.items():
         assert torch.equal(value, second.tensors[name])
+
+
+def test_looks_that_the_clock_brings_do_not_choose_the_model(
+    make_job: Callable[..., TrainJob], quick: TrainConfig
+) -> None:
+    """They stand in until the first judgement, which counts whatever it says."""
+    run = Run(make_job(quick.replace(keep="best")))
+    list(run.begin())
+
+    def best(right: int, judges: bool) -> bool:
+        counts = np.full((3, 3), 100, np.int64) + right * np.eye(3, dtype=np.int64)
+        return run._validated(counts, judges).best
+
+    assert best(500, judges=False)
+    assert best(600, judges=False)
+    assert not best(550, judges=False)
+    assert best(100, judges=True), "the first judgement"
+    assert not best(900, judges=False)
+    assert not best(90, judges=True)
+    assert best(200, judges=True)
+    assert run.worse == 0
+
+
+def test_how_often_a_run_is_looked_at_is_no_matter(
+    make_job: Callable[..., TrainJob],
+    run: Any,
+    config: TrainConfig,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    one, other = make_job(config, out=tmp_path / "one"), make_job(config, out=tmp_path / "other")
+    run(one)
+    request.getfixturevalue("look_often")
+    run(other)
+    assert len(history_of(other)) > len(history_of(one))
+    assert same_end(one, other)
