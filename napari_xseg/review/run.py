@@ -57,6 +57,9 @@ class Targets:
         """Raise XsegError where something stands and may not be replaced, or cannot be written."""
         from napari_xseg.data.writing import check_output
 
+        folder = None if self.folder is None else self.folder.resolve()
+        if folder is not None and any(path.resolve().parent == folder for path in inputs):
+            raise XsegError(f"{self.folder}: holds what is scored; give another folder.")
         wanted = [path for path in (self.json, self.csv) if path is not None]
         if self.folder is not None and self.folder.is_dir():
             wanted += [self.folder / name for name in _FOLDER_FILES]

@@ -38,5 +38,7 @@ def test_scores_are_never_written_over_the_labels(tmp_path: Path) -> None:
     words = ["evaluate", "--masks", str(mask), "--labels", str(labels), "--overwrite"]
     assert main([*words, "--json", str(labels)]) == 2
     assert labels.read_bytes() == before
+    assert main([*words, "--mistakes", str(tmp_path)]) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.tif", "mask.tif"]
     assert main([*words, "--json", str(tmp_path / "figures.json")]) == 0
     assert json.loads((tmp_path / "figures.json").read_text())["pooled"]["not_predicted"] == 0

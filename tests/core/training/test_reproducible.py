@@ -29,7 +29,13 @@ RECIPES = ["quick", "poster", "quick, best", "quick, early", "poster, averaged"]
 
 
 @pytest.fixture(params=RECIPES)
-def config(request: pytest.FixtureRequest, quick: TrainConfig, poster: TrainConfig) -> TrainConfig:
+def config(
+    request: pytest.FixtureRequest,
+    quick: TrainConfig,
+    poster: TrainConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> TrainConfig:
+    monkeypatch.setattr("napari_xseg.training.run.JUDGEMENTS", 6)
     return {
         "quick": quick,
         "poster": poster,
