@@ -24,6 +24,23 @@ if TYPE_CHECKING:
 Unlabelled = int | Literal["none"] | None
 
 
+class NeedsUnlabelled(XsegError):
+    """A label value fills whole slices: it may be a class, or mean not labelled.
+
+    Attributes
+    ----------
+    value : int
+        The value, a packed colour in RGB files.
+    question : str
+        What to ask the user.
+    """
+
+    def __init__(self, message: str, value: int, question: str) -> None:
+        super().__init__(message)
+        self.value = value
+        self.question = question
+
+
 class Masked(Protocol):
     """Anything that says which pixels of a slice count: a Region, a part of a split."""
 
@@ -110,6 +127,10 @@ class LabelVolume:
         if z not in self._values:
             self._values[z] = _values_of(self.volume, z)
         return self._values[z]
+
+    def is_read(self, z: int) -> bool:
+        """Whether the values of slice `z` are known, so that counting reads nothing."""
+        return z in self._values
 
     def counts(self, z: int) -> NDArray[np.int64]:
         """Labelled pixels (C,) of slice `z` by class; XsegError for a value outside the table."""
@@ -354,11 +375,15 @@ def _refuse_ambiguous(volume: Volume, found: Mapping[int, Mapping[int, int]]) ->
     value = next(iter(constant.values()))
     shown = hex_colour(unpack_colour(value)) if volume.colours else str(value)
     slices = [z for z, filling in constant.items() if filling == value]
-    raise XsegError(
+    what = (
         f"{volume.name}: {len(slices)} of {len(found)} slices hold nothing but the value {shown} "
-        f"(slice {_some(slices)}) while others hold several values, so it may be a class or mean "
-        f"not labelled: say --unlabelled {shown} where it means not labelled, "
-        "--unlabelled none where it is a class."
+        f"(slice {_some(slices)}) while others hold several values"
+    )
+    raise NeedsUnlabelled(
+        f"{what}, so it may be a class or mean not labelled: say --unlabelled {shown} where it "
+        "means not labelled, --unlabelled none where it is a class.",
+        value,
+        f"{what}. Does {shown} mean not labelled, or is it a class?",
     )
 
 

@@ -65,6 +65,8 @@ class ContextReader:
         Bytes of normalised slices that are kept.
     prepare : callable, optional
         Applied to each normalised slice (y, x) before it is kept.
+    digests : bool
+        Whether to take the SHA-256 of each slice while it is read, for `sha256`.
     """
 
     def __init__(
@@ -74,7 +76,10 @@ class ContextReader:
         context: int,
         limit: int,
         prepare: Prepare | None = None,
+        *,
+        digests: bool = True,
     ) -> None:
+        self._wants_digests = digests
         self.images = images
         self.context = context
         self.intensity = intensity
@@ -85,7 +90,8 @@ class ContextReader:
 
     def _read_plane(self, z: int) -> NDArray[np.float32]:
         raw = self.images.read(z)
-        self._digests[z] = hashlib.sha256(raw.tobytes()).hexdigest()
+        if self._wants_digests:
+            self._digests[z] = hashlib.sha256(raw.tobytes()).hexdigest()
         plane = self.intensity.normalise(raw)
         return plane if self._prepare is None else self._prepare(plane)
 

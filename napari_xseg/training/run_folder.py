@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import pickle
-import sys
 import zipfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ import torch
 
 from napari_xseg.data.formats.atomic import writing_to
 from napari_xseg.data.jsontext import json_text
+from napari_xseg.data.locking import lock_folder, unlock
 from napari_xseg.data.writing import atomic_path, check_output, write_atomic
 from napari_xseg.errors import XsegError
 from napari_xseg.model.checkpoint import MODEL_FILE
@@ -106,16 +105,15 @@ class RunFolder:
         """
         with writing_to(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            handle = _open_lock(self.path)
+            handle = lock_folder(self.path)
+        if handle is None:
+            raise XsegError(
+                f"{self.path}: a training is running here; wait for its end, or give another --out."
+            )
         try:
-            if not _take(handle):
-                raise XsegError(
-                    f"{self.path}: a training is running here; wait for its end, or give another "
-                    "--out."
-                )
             yield
         finally:
-            os.close(handle)
+            unlock(handle)
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         """Write how the model came to be."""
@@ -171,28 +169,3 @@ class RunFolder:
         if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
             raise XsegError(f"{path}: is of another version; start anew with --overwrite.")
         return state
-
-
-def _open_lock(folder: Path) -> int:
-    """What is locked: the folder itself, or on Windows, which cannot, a file in it."""
-    if sys.platform == "win32":
-        return os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
-    return os.open(folder, os.O_RDONLY)
-
-
-def _take(handle: int) -> bool:
-    """Lock it for this process alone; False where another one holds it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        return True  # a file system without locks
-    return True

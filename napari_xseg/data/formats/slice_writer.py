@@ -34,7 +34,14 @@ class SliceWriter(ABC):
         (z, y, x).
     dtype
         Of the planes; bool is written as uint8 0 and 1.
+
+    Attributes
+    ----------
+    fill_value : int
+        What an unfinished Zarr gives for slices not written; set it before use.
     """
+
+    fill_value = 0
 
     def __init__(self, path: Path, shape: tuple[int, int, int], dtype: DType) -> None:
         self.path = path
@@ -48,6 +55,11 @@ class SliceWriter(ABC):
         with self._or_nothing():
             self._open(temporary)
         return self
+
+    @property
+    def readable(self) -> Path | None:
+        """Where slices can be read before the end; None where they cannot."""
+        return None
 
     def write(self, z: int, plane: Array) -> None:
         """Write slice z.

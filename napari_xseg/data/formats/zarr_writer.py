@@ -43,6 +43,11 @@ class ZarrWriter(SliceWriter):
         self._voxel_size, self._colours = voxel_size, colours
         self._compressors: Any = _zarr_compressors(compression)
 
+    @property
+    def readable(self) -> Path | None:
+        """The store under its temporary name, while it is being written."""
+        return self._temporary
+
     def _open(self, temporary: Path) -> None:
         import zarr
 
@@ -54,6 +59,7 @@ class ZarrWriter(SliceWriter):
             chunks=(1, min(self.shape[1], _CHUNK), min(self.shape[2], _CHUNK)),
             dtype=self.dtype,
             compressors=self._compressors,
+            fill_value=self.fill_value,
             dimension_names=["z", "y", "x"],
         )
 
