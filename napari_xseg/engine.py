@@ -5,14 +5,18 @@ One JSON object a line each way, over stdin and stdout. To the engine:
 - `{"do": "run", "job": n, "call": "module:Class", "request": {..}, "folder": cwd}`:
   jobs wait their turn; the class has `from_dict(values).plain(control)`, an
   iterator of JSON values.
-- `{"do": "stop" | "pause" | "go_on", "job": n}`
+- `{"do": "stop" | "pause" | "go_on", "job": n}`; a job that is stopped before its
+  turn is over at once and never begins
+- `{"do": "look_at", "job": n, "view": {..} | null}`: have a training show its mask of
+  what `events.View.to_dict` says, or of nothing any more
+- `{"do": "use_threads", "job": n, "threads": k | null}`: null for as many as it began with
 - `{"do": "ping", "n": k}`
 
 From the engine:
 
 - `{"say": "pong", "n": k}`
-- `{"say": "state", "job": n, "state": "running" | "paused" | "stopping"}`, also in
-  answer to an order
+- `{"say": "state", "job": n, "state": "waiting" | "running" | "paused" | "stopping"}`:
+  when a job begins, and in answer to stop, pause and go_on
 - `{"say": "event", "job": n, "event": {..}}`
 - at the end of a job `{"say": "over", "job": n}`, or `"error"` with a `message` for
   the user, or `"bug"` with a `traceback`: after a bug nothing is known of this
@@ -40,7 +44,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control
+from napari_xseg.events import Control, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,8 +95,10 @@ class Engine:
         self._source = source
         self._sink = sink
         self._writing = threading.Lock()
-        self._waiting: SimpleQueue[Job | None] = SimpleQueue()
+        self._turns: SimpleQueue[int | None] = SimpleQueue()
         self._jobs: dict[int, Job] = {}
+        # Whoever takes a job out of it, to do it or to end it, is the only one.
+        self._waiting: dict[int, Job] = {}
         self._leaving = False
         self.orphaned = False
 
@@ -108,13 +114,17 @@ class Engine:
         self._leaving = True
         for job in list(self._jobs.values()):
             job.control.stop()
-        self._waiting.put(None)
+        self._turns.put(None)
 
     def work(self) -> None:
         """Do job after job, until told to leave."""
-        while (job := self._waiting.get()) is not None and not self._leaving:
-            self._do(job)
-            del self._jobs[job.number]
+        while (number := self._turns.get()) is not None and not self._leaving:
+            job = self._waiting.pop(number, None)
+            if job is not None:
+                self._do(job)
+                del self._jobs[number]
+        for number in list(self._waiting):
+            self._end_unbegun(number)
 
     def _answer(self, order: dict[str, Any]) -> None:
         match order["do"]:
@@ -122,23 +132,46 @@ class Engine:
                 self._say("pong", n=order["n"])
             case "run":
                 job = Job(order["job"], order["call"], order["request"], order["folder"])
-                self._jobs[job.number] = job
-                self._waiting.put(job)
-            case "stop" | "pause" | "go_on" as what:
-                self._tell(order["job"], what)
+                self._jobs[job.number] = self._waiting[job.number] = job
+                self._turns.put(job.number)
+            case _:
+                self._tell(order)
 
-    def _tell(self, number: int, what: str) -> None:
-        job = self._jobs.get(number)
+    def _tell(self, order: dict[str, Any]) -> None:
+        job = self._jobs.get(order["job"])
         if job is None:
             return  # it has just ended
-        getattr(job.control, what)()
-        states = {"stop": "stopping", "pause": "paused", "go_on": "running"}
-        state = "stopping" if job.control.stopped else states[what]
-        self._say("state", job=number, state=state)
+        match order["do"]:
+            case "stop" | "pause" | "go_on" as what:
+                getattr(job.control, what)()
+                if not (job.control.stopped and self._end_unbegun(job.number)):
+                    self._say("state", job=job.number, state=self._state(job))
+            case "look_at":
+                view = order["view"]
+                job.control.look_at(None if view is None else View.from_dict(view))
+            case "use_threads":
+                job.control.use_threads(order["threads"])
+
+    def _state(self, job: Job) -> str:
+        if job.number in self._waiting:
+            return "waiting"
+        if job.control.stopped:
+            return "stopping"
+        return "paused" if job.control.paused else "running"
+
+    def _end_unbegun(self, number: int) -> bool:
+        """Whether the job had not begun, and never will."""
+        if self._waiting.pop(number, None) is None:
+            return False
+        del self._jobs[number]
+        self._say("over", job=number)
+        return True
 
     def _do(self, job: Job) -> None:
-        if not job.control.stopped:
-            self._say("state", job=job.number, state="running")
+        if job.control.stopped:
+            self._say("over", job=job.number)
+            return
+        self._say("state", job=job.number, state=self._state(job))
         try:
             for event in job.events():
                 self._say("event", job=job.number, event=event)

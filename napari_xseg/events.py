@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
-if TYPE_CHECKING:
-    from pathlib import Path
+Box = tuple[int, int, int, int]
+"""(y0, y1, x0, x1) in pixels of a slice, half open."""
 
 # Seconds between two looks of a paused job.
 _LOOK_AGAIN = 0.02
@@ -51,6 +52,24 @@ class Progress(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SlicesDone(Event):
+    """Slices of an unfinished mask are written and can be read by any process.
+
+    `slices` are z of the images; they are the pages `first`, `first + 1`, ... of the
+    mask, whose page i is slice i of those that the job was asked for. `path` is the
+    place of the unfinished mask, a Zarr group with the array "0"; pages not written
+    yet hold the unlabelled value. Opened before the job is over, it must be opened
+    anew at the path that Finished says: it moves there. `confidence` is the place
+    of the confidences, where they are made in a Zarr too.
+    """
+
+    slices: tuple[int, ...]
+    path: Path
+    first: int = 0
+    confidence: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StepDone(Event):
     """One optimiser step: mean loss over the batch, learning rate, training seconds so far."""
 
@@ -80,6 +99,42 @@ class Validated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Preview(Event):
+    """What the model, as it is after `step` steps, makes of `box` in slice `z`.
+
+    `path` is a fresh raw file of uint8 class indices, row by row, 255 where not
+    predicted: (y1 - y0) * (x1 - x0) bytes. Whoever reads it deletes it. `seconds`
+    is what making it cost.
+    """
+
+    z: int
+    box: Box
+    path: Path
+    step: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Devices(Event):
+    """What there is to compute on: names such as "cuda:0", and make and memory of each."""
+
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Crops(Event):
+    """Crops as a training sees them, `shape` (n, y, x).
+
+    `path` is a fresh raw file: little-endian float32 grey values of the data, then
+    as many uint8 class indices, 255 where unlabelled. Whoever reads it deletes it.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Finished(Event):
     """The job is over: `reason` says why, `path` where its result lies."""
 
@@ -87,6 +142,40 @@ class Finished(Event):
     reason: Literal["done", "stopped", "early"]
     seconds: float
     figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of a volume is looked at, so that a training shows its mask of it.
+
+    Attributes
+    ----------
+    z : int
+        The slice.
+    box : (int, int, int, int)
+        The part of it that is seen, (y0, y1, x0, x1); it may reach outside.
+    folder : Path
+        Where previews are written; who asks for them owns it.
+    images : dict, optional
+        The images, a source of `jobs.sources` as JSON values, where they are not
+        the job's own.
+    """
+
+    z: int
+    box: Box
+    folder: Path
+    images: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        box, folder = list(self.box), str(self.folder)
+        return {"z": self.z, "box": box, "folder": folder, "images": self.images}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read what `to_dict` gave."""
+        y0, y1, x0, x1 = map(int, values["box"])
+        return cls(int(values["z"]), (y0, y1, x0, x1), Path(values["folder"]), values["images"])
 
 
 class Control:
@@ -99,6 +188,8 @@ class Control:
         # Plain flags: a lock that a signal handler finds taken would never be freed.
         self._stopped = False
         self._paused = False
+        self._view: View | None = None
+        self._threads: int | None = None
 
     def stop(self) -> None:
         """Ask the job to end after the current step, its model saved."""
@@ -112,10 +203,33 @@ class Control:
         """End a pause."""
         self._paused = False
 
+    def look_at(self, view: View | None) -> None:
+        """Ask for previews of `view` instead of those asked for before; None ends them."""
+        self._view = view
+
+    def use_threads(self, count: int | None) -> None:
+        """Ask the job to compute in so many threads; None for as many as it began with."""
+        self._threads = count
+
     @property
     def stopped(self) -> bool:
         """Whether a stop was asked for."""
         return self._stopped
+
+    @property
+    def paused(self) -> bool:
+        """Whether a pause was asked for, and no end of it."""
+        return self._paused
+
+    @property
+    def view(self) -> View | None:
+        """What previews are asked for of; None for no previews."""
+        return self._view
+
+    @property
+    def threads(self) -> int | None:
+        """Threads asked for; None for as many as the job began with."""
+        return self._threads
 
     def wait_if_paused(self) -> None:
         """Return at once, or when the pause ends or a stop is asked for."""

@@ -9,15 +9,12 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from napari_xseg.errors import XsegError
-from napari_xseg.jobs.process import EngineBug, EngineProcess, Inbox, State
-from napari_xseg.jobs.wire import decode_event
+from napari_xseg.jobs.process import EngineProcess, State
+from napari_xseg.jobs.running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
 
-    from napari_xseg.events import Event
     from napari_xseg.jobs.requests import Request
 
 SILENCE = 30.0
@@ -27,7 +24,9 @@ class Engine:
     """Does jobs in a process of its own, kept warm between them.
 
     Any thread may call anything. The orders return at once; `state` follows when
-    the engine has answered, within 0.1 s also in mid-step.
+    the engine has answered, within 0.1 s also in mid-step. Orders given here are
+    for the job that the engine is at, whosever it is; those for one job are given to
+    what `submit` returned.
 
     Parameters
     ----------
@@ -70,29 +69,21 @@ class Engine:
         """Start the process, unless it runs; one that has died is replaced."""
         self._running()
 
-    def submit(self, request: Request) -> Iterator[Event]:
+    def submit(self, request: Request) -> Running:
         """Give the engine a job, which begins once those before it are over.
 
         Returns
         -------
-        iterator of Event
-            Waits for events in the thread that asks for them. Closed early, it
-            stops the job after its current step.
-
-        Raises
-        ------
-        XsegError
-            From the iterator: what the job raised.
-        EngineDied
-            From the iterator: the process ended or was ended; the next `submit`
-            starts another.
-        EngineBug
-            From the iterator: anything else that went wrong, with its traceback.
+        Running
+            An iterator of Event that also takes orders for this job. Closed or
+            dropped early, it stops the job after its current step. Where the
+            process dies, so do all jobs that it was given; the next `submit` starts
+            another.
         """
         process = self._running()
         number = next(self._numbers)
         inbox = process.run(number, request.address(), request.model_dump(mode="json"))
-        return self._events(process, inbox, number)
+        return Running(process, number, process.messages(number, inbox, self._silence))
 
     def stop(self) -> None:
         """Have the current job end after its current step, its model saved."""
@@ -107,7 +98,10 @@ class Engine:
         self._tell("go_on")
 
     def kill(self) -> None:
-        """Stop now: end the process in mid-step. The last saved model stands."""
+        """Stop now: end the process in mid-step, and with it the jobs that wait.
+
+        The last saved model stands.
+        """
         process = self._process
         if process is not None:
             process.kill()
@@ -155,16 +149,3 @@ class Engine:
             if self._process is None:
                 self._process = EngineProcess(self._made_folder())
             return self._process
-
-    def _events(self, process: EngineProcess, inbox: Inbox, number: int) -> Iterator[Event]:
-        try:
-            for message in process.messages(inbox, self._silence):
-                match message["say"]:
-                    case "event":
-                        yield decode_event(message["event"])
-                    case "error":
-                        raise XsegError(message["message"])
-                    case "bug":
-                        raise EngineBug(message["traceback"])
-        finally:
-            process.drop(number)  # unless it is over

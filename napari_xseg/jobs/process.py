@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import napari_xseg
 from napari_xseg.errors import XsegError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 State = Literal["off", "idle", "waiting", "running", "paused", "stopping"]
+JobState = Literal["waiting", "running", "paused", "stopping", "over"]
 # Seconds without a word after which the engine is asked whether it is there.
 BEAT = 1.0
 # Bytes kept of what the engine writes to stderr.
@@ -28,7 +29,7 @@ _ENDS = ("over", "error", "bug")
 
 
 class EngineDied(XsegError):
-    """The engine process ended, or had to be ended, in the middle of a job.
+    """The engine process ended, or had to be ended, before the job was over.
 
     `asked` is True where `Engine.kill` did it; `details` is the last that the
     engine wrote to stderr.
@@ -69,10 +70,13 @@ class EngineProcess:
         )
         self._sending = threading.Lock()
         self._inboxes: dict[int, Inbox] = {}
+        # Of jobs that are not over, in the order in which they were given.
         self._states: dict[int, State] = {}
+        self._begun: set[int] = set()
         self._last_words = bytearray()
         self._heard = 0
         self._asked = False
+        self._fell_silent = False
         self._ended = False
         self._threads = [
             threading.Thread(target=target, name=f"engine {name}", daemon=True)
@@ -110,6 +114,10 @@ class EngineProcess:
             self._popen.stdin.write(line)
             self._popen.stdin.flush()
 
+    def job_state(self, number: int) -> JobState:
+        """That of one job, as the engine last said."""
+        return cast("JobState", self._states.get(number, "over"))
+
     def run(self, number: int, call: str, request: dict[str, Any]) -> Inbox:
         """Give it a job; what it says of the job comes into the inbox."""
         inbox = self._inboxes[number] = SimpleQueue()
@@ -123,12 +131,14 @@ class EngineProcess:
             self.send(what, job=number)
 
     def drop(self, number: int) -> None:
-        """Stop a job that nobody listens to any more."""
-        if self._inboxes.pop(number, None) is not None:
+        """Stop a job that nobody listens to any more, unless it is over."""
+        inbox = self._inboxes.pop(number, None)
+        if inbox is not None:
             self._states.pop(number, None)
             self.send("stop", job=number)
+            inbox.put({"say": "over"})  # for a thread that waits
 
-    def messages(self, inbox: Inbox, silence: float) -> Iterator[dict[str, Any]]:
+    def messages(self, number: int, inbox: Inbox, silence: float) -> Iterator[dict[str, Any]]:
         """What it says of a job, the end included; waits in the calling thread.
 
         Raises
@@ -146,11 +156,11 @@ class EngineProcess:
                 silent = 0.0 if heard != self._heard else silent + beat
                 heard = self._heard
                 if silent >= silence or self._popen.poll() is not None:
-                    raise self._death(silent >= silence) from None
+                    raise self._death(number, silent >= silence) from None
                 self.send("ping", n=0)
                 continue
             if message is None:
-                raise self._death(silent=False)
+                raise self._death(number, silent=False)
             yield message
             if message["say"] in _ENDS:
                 return
@@ -179,26 +189,30 @@ class EngineProcess:
         for thread in self._threads:
             thread.join(timeout=1)
 
-    def _death(self, silent: bool) -> EngineDied:
+    def _death(self, number: int, silent: bool) -> EngineDied:
         self._ended = True
         if silent:
+            self._fell_silent = True
             self._popen.kill()
         code = self._popen.wait()
         for thread in self._threads:  # for its last words
             thread.join(timeout=1)
+        silent = silent or self._fell_silent
         if self._asked:
-            what = "The job was ended at once"
+            what = "The engine was ended at once, as asked"
         elif silent:
             what = "The engine did not answer any more and was ended"
         else:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             often = ", often for want of memory" if code == -9 else ""
-            what = f"The engine process ended in the middle of the job ({how}{often})"
-        return EngineDied(
-            f"{what}; what it had saved stands. Start the job again: a new engine takes it.",
-            asked=self._asked,
-            details=self.last_words,
+            what = f"The engine process ended ({how}{often})"
+        left = (
+            "in the middle of this job: what the job had saved stands"
+            if number in self._begun
+            else "before this job had begun: nothing of it was done"
         )
+        text = f"{what}, {left}. Start the job again; a new engine takes it."
+        return EngineDied(text, asked=self._asked, details=self.last_words)
 
     def _read(self) -> None:
         assert self._popen.stdout is not None
@@ -219,6 +233,8 @@ class EngineProcess:
             return
         if what == "state":
             self._states[number] = message["state"]
+            if message["state"] != "waiting":
+                self._begun.add(number)
             return
         if what in _ENDS:
             self._states.pop(number, None)

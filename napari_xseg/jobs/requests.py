@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from uuid import uuid4
 
 from pydantic import Field
 
 from napari_xseg.config import Precision, Settings, TrainConfig
 from napari_xseg.data.region import parse_region
+from napari_xseg.data.writing import atomic_path
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Event, Message, Started
+from napari_xseg.events import Control, Crops, Devices, Event, Message, Started
 from napari_xseg.jobs.sources import Source
 from napari_xseg.jobs.splits import Labelled, Slices, SplitWish, named_slices, open_labelled
 from napari_xseg.jobs.wire import encode_event
@@ -21,6 +23,7 @@ from napari_xseg.jobs.wire import encode_event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_xseg.data.volume import Volume
     from napari_xseg.prediction.volume import PredictJob
     from napari_xseg.training.job import TrainJob
 
@@ -47,15 +50,13 @@ class Request(Settings):
         return f"{cls.__module__}:{cls.__qualname__}"
 
 
-class TrainRequest(Request):
-    """A training.
+class LabelledRequest(Request):
+    """What is learnt from, and how.
 
     Attributes
     ----------
     images, labels : FileSource or ArrayFile
         What is learnt from.
-    out : Path
-        The run folder.
     config : TrainConfig
         The recipe.
     classes : dict, optional
@@ -69,13 +70,12 @@ class TrainRequest(Request):
         The split as `Split.to_dict` gives it; without it, `wish` says how to split.
     region : str
         As `parse_region` takes it; empty for everything.
-    steps, time_limit, seed, device, precision, threads, resume, overwrite, command
-        As TrainJob has them.
+    seed : int
+        Of all that is drawn at random.
     """
 
     images: Source
     labels: Source
-    out: Path
     config: TrainConfig
     classes: dict[str, Any] | None = None
     unlabelled: int | Literal["none"] | None = None
@@ -84,18 +84,10 @@ class TrainRequest(Request):
     split: dict[str, Any] | None = None
     wish: SplitWish = SplitWish()
     region: str = ""
-    steps: Annotated[int, Field(ge=1)] | None = None
-    time_limit: Annotated[float, Field(gt=0)] | None = None
     seed: int = 0
-    device: str = "auto"
-    precision: Precision = "auto"
-    threads: Threads | None = None
-    resume: bool = False
-    overwrite: bool = False
-    command: str = ""
 
-    def job(self, data: Labelled) -> TrainJob:
-        """The job on the opened data."""
+    def job_on(self, data: Labelled, out: Path, **settings: Any) -> TrainJob:
+        """A training on the opened data; `settings` are further fields of TrainJob."""
         from napari_xseg.training.job import TrainJob
 
         return TrainJob(
@@ -104,18 +96,40 @@ class TrainRequest(Request):
             label_of=data.pairing.label_of,
             split=data.split,
             config=self.config,
-            out=self.out,
+            out=out,
             region=data.region,
-            steps=self.steps,
-            time_limit=self.time_limit,
             seed=self.seed,
-            device=self.device,
-            precision=self.precision,
-            threads=self.threads,
-            resume=self.resume,
-            overwrite=self.overwrite,
-            command=self.command,
+            **settings,
         )
+
+
+class TrainRequest(LabelledRequest):
+    """A training.
+
+    Attributes
+    ----------
+    out : Path
+        The run folder.
+    steps, time_limit, device, precision, threads, resume, overwrite, command, parent
+        As TrainJob has them.
+    """
+
+    out: Path
+    steps: Annotated[int, Field(ge=1)] | None = None
+    time_limit: Annotated[float, Field(gt=0)] | None = None
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: Threads | None = None
+    resume: bool = False
+    overwrite: bool = False
+    command: str = ""
+    parent: Path | None = None
+
+    def job(self, data: Labelled) -> TrainJob:
+        """The job on the opened data."""
+        own = set(TrainRequest.model_fields) - set(LabelledRequest.model_fields)
+        settings = {name: getattr(self, name) for name in own}
+        return self.job_on(data, **settings, open_images=_open_images)
 
     def run(self, control: Control | None = None) -> Iterator[Event]:
         """Train in this process; events and errors as `training.loop.train`."""
@@ -125,6 +139,41 @@ class TrainRequest(Request):
         yield from data.messages()
         with _threads_kept():
             yield from train(self.job(data), control)
+
+
+class AugmentationRequest(LabelledRequest):
+    """Crops as a training would see them, varied and with noise, to be looked at.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the file of crops is written.
+    count : int
+        How many; another `seed` gives others.
+    """
+
+    folder: Path
+    count: Annotated[int, Field(ge=1, le=64)] = 9
+
+    def run(self, control: Control | None = None) -> Iterator[Event]:
+        """Say one Crops.
+
+        Raises
+        ------
+        XsegError
+            Data that cannot be trained on; a folder that cannot be written.
+        """
+        from napari_xseg.training.crops import draw_crops
+
+        del control
+        data = open_labelled(self)
+        images, labels = draw_crops(self.job_on(data, self.folder, steps=1), self.count)
+        path = self.folder / f"crops-{uuid4().hex}.raw"
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            file.write(images.astype("<f4").tobytes())
+            file.write(labels.tobytes())
+        count, height, width = labels.shape
+        yield Crops(path, (count, height, width))
 
 
 class PredictRequest(Request):
@@ -204,12 +253,22 @@ class WarmUp(Request):
     """Load all that jobs need, so that the first one starts at once."""
 
     def run(self, control: Control | None = None) -> Iterator[Event]:
-        """Import torch and the rooms that compute; says nothing."""
+        """Import torch and the rooms that compute; says the Devices that are here."""
+        from napari_xseg.model.device import describe_device, find_device, list_devices
         from napari_xseg.prediction import volume
         from napari_xseg.training import loop
 
         del volume, loop, control
-        yield from ()
+        names = tuple(list_devices())
+        yield Devices(names, tuple(describe_device(find_device(name)) for name in names))
+
+
+class _Shown(Settings):
+    images: Source
+
+
+def _open_images(values: dict[str, Any]) -> Volume:
+    return _Shown.from_dict({"images": values}, "images looked at").images.open()
 
 
 @contextmanager

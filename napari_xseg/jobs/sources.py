@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -15,7 +15,7 @@ from napari_xseg.data.writing import atomic_path
 from napari_xseg.errors import XsegError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
     from typing import Self
 
     from numpy.typing import NDArray
@@ -123,9 +123,19 @@ class _SomePlanes:
         return plane
 
 
+class Planes(Protocol):
+    """Planes (y, x) by their z: a dict, or what makes each one when it is asked for."""
+
+    def __iter__(self) -> Iterator[int]:
+        """Go through the z."""
+
+    def __getitem__(self, z: int, /) -> NDArray[Any]:
+        """Give plane z."""
+
+
 def share_planes(
     file: Path,
-    planes: Mapping[int, NDArray[Any]],
+    planes: Planes,
     depth: int,
     *,
     name: str = "array",
@@ -138,7 +148,7 @@ def share_planes(
     ----------
     file : Path
         Where; in the folder of the engine that shall read it.
-    planes : mapping of int to ndarray
+    planes : Planes
         The planes the job needs, neighbours included; all of one shape and dtype.
         A lazy mapping is asked for one plane at a time.
     depth : int

@@ -1,4 +1,4 @@
-"""Images and labels of a training request, opened, paired and split."""
+"""Images and labels of a request, opened, paired and split."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_xseg.data.region import Region
     from napari_xseg.data.split import SplitChoices
     from napari_xseg.data.volume import Volume
-    from napari_xseg.jobs.requests import TrainRequest
+    from napari_xseg.jobs.requests import LabelledRequest
 
 # z one by one, or as text: "13,39,160:200".
 Slices = tuple[int, ...] | str
@@ -87,7 +87,7 @@ class Labelled:
             yield Message(found.warning, "warning")
 
 
-def open_labelled(request: TrainRequest) -> Labelled:
+def open_labelled(request: LabelledRequest) -> Labelled:
     """Open, pair and split what the request names; XsegError for all that does not fit."""
     region = parse_region(request.region)
     images = request.images.open()

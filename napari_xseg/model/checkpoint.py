@@ -6,9 +6,7 @@ The metadata is one JSON value under `napari_xseg`. A pickle is never opened.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,24 +14,42 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as dump_tensors
 
-from napari_xseg.config import ModelConfig
-from napari_xseg.data.classes import ClassTable
-from napari_xseg.data.intensity import Intensity
 from napari_xseg.data.jsontext import json_text
 from napari_xseg.data.writing import write_atomic
 from napari_xseg.errors import XsegError
+from napari_xseg.model.metadata import (
+    KEY,
+    MODEL_FILE,
+    SETTINGS,
+    VERSION,
+    find_model,
+    parse_settings,
+    read_metadata,
+)
 from napari_xseg.model.unet import UNet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
-KEY = "napari_xseg"
-VERSION = 1
-MODEL_FILE = "model.safetensors"
-SETTINGS = ("model", "classes", "intensity")
-_LONGEST_HEADER = 100_000_000
+    from napari_xseg.config import ModelConfig
+    from napari_xseg.data.classes import ClassTable
+    from napari_xseg.data.intensity import Intensity
+
+__all__ = [
+    "KEY",
+    "MODEL_FILE",
+    "SETTINGS",
+    "VERSION",
+    "SavedModel",
+    "find_model",
+    "load_model",
+    "model_identity",
+    "read_metadata",
+    "save_model",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,41 +133,6 @@ def model_identity(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -
     return digest.hexdigest()
 
 
-def find_model(path: str | Path) -> Path:
-    """The model file of a run folder, or `path` itself where it is a file."""
-    path = Path(path).expanduser()
-    if path.is_dir():
-        model = path / MODEL_FILE
-        if not model.is_file():
-            raise XsegError(f"{path}: holds no {MODEL_FILE}; give a run folder or a model file.")
-        return model
-    if not path.is_file():
-        raise XsegError(f"{path}: is not there; give a run folder or a model file.")
-    return path
-
-
-def read_metadata(path: str | Path) -> dict[str, Any]:
-    """What a model file says of itself; the tensors are not read.
-
-    Raises
-    ------
-    XsegError
-        Another kind of file, a truncated one, or one of another version.
-    """
-    path = find_model(path)
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(_LONGEST_HEADER, path.stat().st_size):
-                raise _not_a_model(path)
-            header = json.loads(file.read(length))
-    except OSError as error:
-        raise XsegError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise _not_a_model(path) from error
-    return _described(path, header)
-
-
 def load_model(path: str | Path) -> SavedModel:
     """Read a model file, or that of a run folder, whole.
 
@@ -164,54 +145,21 @@ def load_model(path: str | Path) -> SavedModel:
     """
     path = find_model(path)
     metadata = read_metadata(path)
-    config, classes, intensity = _settings(path, metadata)
+    config, classes, intensity = parse_settings(path, metadata)
     try:
         tensors = parse_tensors(path.read_bytes())
     except OSError as error:
         raise XsegError(f"{path}: cannot be read ({error.strerror}).") from error
     except SafetensorError as error:
         raise _damaged(path, str(error)) from error
-    _check_tensors(path, config, classes, tensors)
+    _check_tensors(path, config, tensors)
     identity = model_identity(tensors, {key: metadata[key] for key in SETTINGS})
     if identity != metadata["identity"]:
         raise _damaged(path, "its content is not what was written")
     return SavedModel(path, config, classes, intensity, identity, metadata, tensors)
 
 
-def _described(path: Path, header: Any) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(header["__metadata__"][KEY])
-        version = int(found["version"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise _not_a_model(path) from error
-    if version != VERSION:
-        raise XsegError(
-            f"{path}: is a model of format version {version}, this napari-xseg reads version "
-            f"{VERSION}; use the release that wrote it, or train anew."
-        )
-    tables = all(isinstance(found.get(key), dict) for key in SETTINGS)
-    if not tables or not isinstance(found.get("identity"), str):
-        raise _not_a_model(path)
-    return found
-
-
-def _settings(path: Path, metadata: dict[str, Any]) -> tuple[ModelConfig, ClassTable, Intensity]:
-    source = f"{path}: model settings"
-    config = ModelConfig.from_dict(metadata["model"], source)
-    classes = ClassTable.from_dict(metadata["classes"], source)
-    try:
-        return config, classes, Intensity.from_dict(metadata["intensity"])
-    except XsegError as error:
-        raise XsegError(f"{source}: {error}") from error
-
-
-def _check_tensors(
-    path: Path, config: ModelConfig, classes: ClassTable, tensors: Mapping[str, Tensor]
-) -> None:
-    if len(classes) != config.classes:
-        raise XsegError(
-            f"{path}: names {len(classes)} classes for a network of {config.classes}; train anew."
-        )
+def _check_tensors(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor]) -> None:
     with torch.device("meta"):
         expected = _kinds(UNet(config).state_dict())
     found = _kinds(tensors)
@@ -228,10 +176,3 @@ def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.
 
 def _damaged(path: Path, reason: str) -> XsegError:
     return XsegError(f"{path}: is damaged or truncated ({reason}); copy it again or train anew.")
-
-
-def _not_a_model(path: Path) -> XsegError:
-    return XsegError(
-        f"{path}: is not a model of napari-xseg (expected a .safetensors file that it wrote); "
-        "give a run folder or its model.safetensors."
-    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -19,17 +21,28 @@ from napari_xseg.model.device import choose_dtype, dtype_name, place
 from napari_xseg.model.unet import DoubleConv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_xseg.config import ModelConfig, Precision
+    from napari_xseg.events import Control
     from napari_xseg.model.unet import UNet
 
-# Bytes of activations that a forward pass may hold.
-CPU_WORKSPACE = 512 << 20
+# Bytes of activations that a forward pass may hold. The processor is fastest with what stays in
+# its caches, unless tiles get so small that most of a window is seen for the sake of others.
+CPU_WORKSPACE = (64 << 20, 512 << 20)
+WINDOW_OVER_REACH = 8
 PROBE = 96
+# Numbers that hold the bits of so many float32: copied as one, several times as fast.
+_WIDE = {1: np.float32, 2: np.complex64, 4: np.complex128}
+
+Box = tuple[int, int, int, int]
+Channels = Sequence[NDArray[np.float32]]
+
+
+class Stopped(Exception):
+    """A prediction was ended between two tiles, as its control asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +53,9 @@ class Tile:
     `window` in the slice as extended, `inner` in the network's output for it.
     """
 
-    core: tuple[int, int, int, int]
-    window: tuple[int, int, int, int]
-    inner: tuple[int, int, int, int]
+    core: Box
+    window: Box
+    inner: Box
 
 
 class Predictor:
@@ -70,7 +83,7 @@ class Predictor:
     ) -> None:
         self.config = network.config
         self.device = device
-        self.workspace = workspace or _workspace(device)
+        self.workspace = workspace or _workspace(device, self.config)
         folded = place(fold(network), device)
         size = geometry.output_size(self.config, PROBE) + 2 * geometry.margin(self.config)
         zeros = torch.zeros((1, self.config.input_channels, size, size), device=device)
@@ -96,49 +109,79 @@ class Predictor:
         return max(1, min(16, self.workspace // (4 * slice_bytes(self.config, shape))))
 
     def predict(
-        self, x: Tensor, shape: tuple[int, int], *, confidence: bool = False
+        self,
+        x: Tensor | Sequence[Channels],
+        shape: tuple[int, int],
+        *,
+        confidence: bool = False,
+        box: Box | None = None,
+        control: Control | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Class indices of slices.
 
         Parameters
         ----------
-        x : Tensor
-            (n, Y, X, channels) float32: for each slice, the `blocks_of` itself and
-            its neighbours side by side.
+        x : Tensor, or sequence of sequences of ndarray
+            For each slice, the `blocks_of` itself and its neighbours, as they are or
+            side by side: (n, Y, X, channels) float32.
         shape : (int, int)
             Of the slices themselves, (y, x).
         confidence : bool
             Whether to give the probability of the class too.
+        box : (int, int, int, int), optional
+            Top, bottom, left and right, half open, of the part wanted. Its pixels are
+            those of the whole slice, to the bit.
+        control : Control, optional
+            Looked at between two tiles.
 
         Returns
         -------
         Tensor, Tensor or None
             Class indices (n, y, x) uint8 and probabilities (n, y, x) uint8, 255
-            for certain; on the CPU.
+            for certain; on the CPU, of the box where one is given.
 
         Raises
         ------
         XsegError
             A device without memory for a small tile. Before that, slices are cut
             into smaller and smaller tiles.
+        Stopped
+            Where `control` asks for a stop.
         """
+        box = box or (0, shape[0], 0, shape[1])
         while True:
             try:
-                return self._predict(x, shape, confidence=confidence)
+                if self.device.type != "cpu" or len(x) < 2:
+                    return self._predict(x, shape, box, confidence, control)
+                # One by one, so that a slice is the same to the bit alone and among others.
+                each = [
+                    self._predict(x[index : index + 1], shape, box, confidence, control)
+                    for index in range(len(x))
+                ]
+                certain = [sure for _, sure in each if sure is not None]
+                masks = torch.cat([mask for mask, _ in each])
+                return masks, torch.cat(certain) if certain else None
             except torch.OutOfMemoryError:
                 self._shrink(shape)
 
     def _predict(
-        self, x: Tensor, shape: tuple[int, int], *, confidence: bool
+        self,
+        x: Tensor | Sequence[Channels],
+        shape: tuple[int, int],
+        box: Box,
+        confidence: bool,
+        control: Control | None,
     ) -> tuple[Tensor, Tensor | None]:
-        mask = torch.empty((len(x), *shape), dtype=torch.uint8)
+        mask = torch.empty((len(x), box[1] - box[0], box[3] - box[2]), dtype=torch.uint8)
         certain = torch.empty_like(mask) if confidence else None
-        for tile, blocks in self._tiles(x, shape):
-            top, bottom, left, right = tile.core
+        for tile, blocks in self._tiles(x, shape, box):
+            there, part = _meeting(tile.core, box)
             logits = blocks.view(len(x), self.config.classes, -1, *blocks.shape[-2:])
-            mask[:, top:bottom, left:right] = self._core(best_class(logits), tile)
+            mask[there] = self._core(best_class(logits), tile)[part]
             if certain is not None:
-                certain[:, top:bottom, left:right] = self._core(probability(logits), tile)
+                certain[there] = self._core(probability(logits), tile)[part]
+            if control is not None and control.stopped:
+                raise Stopped
         return mask, certain
 
     def _shrink(self, shape: tuple[int, int]) -> None:
@@ -155,7 +198,7 @@ class Predictor:
     def logits(self, x: Tensor, shape: tuple[int, int]) -> Tensor:
         """Logits (n, classes, y, x), float32 on the CPU, of `x` as `predict` takes it."""
         whole = torch.empty((len(x), self.config.classes, *shape))
-        for tile, blocks in self._tiles(x, shape):
+        for tile, blocks in self._tiles(x, shape, (0, shape[0], 0, shape[1])):
             top, bottom, left, right = tile.core
             whole[..., top:bottom, left:right] = self._core(blocks, tile)
         return whole
@@ -166,12 +209,18 @@ class Predictor:
         part = part[:, 0] if blocks.dtype == torch.uint8 else part
         return part[..., slice(*tile.inner[:2]), slice(*tile.inner[2:])].cpu()
 
-    def _tiles(self, x: Tensor, shape: tuple[int, int]) -> Iterator[tuple[Tile, Tensor]]:
+    def _tiles(
+        self, x: Tensor | Sequence[Channels], shape: tuple[int, int], box: Box
+    ) -> Iterator[tuple[Tile, Tensor]]:
+        """Tiles that meet `box` with the network's output for their windows."""
         largest = self.workspace // slice_bytes(self.config, (1, 1))
         patch = self.config.patch
         for tile in cut_tiles(self.config, shape, largest):
-            top, bottom, left, right = tile.window
-            part = x[:, top // patch : bottom // patch, left // patch : right // patch]
+            if not _meets(tile.core, box):
+                continue
+            top, bottom, left, right = (end // patch for end in tile.window)
+            window = slice(top, bottom), slice(left, right)
+            part = x[:, *window] if isinstance(x, torch.Tensor) else stack_blocks(x, window)
             # (n, y, x, channels) seen as (n, channels, y, x) is channels_last as it lies.
             part = part.to(self.device, self.dtype).contiguous().permute(0, 3, 1, 2)
             with torch.inference_mode():
@@ -210,14 +259,33 @@ def blocks_of(plane: NDArray[np.float32], config: ModelConfig) -> NDArray[np.flo
             plane = plane.take(mirror_indices(-trim, stop, length), axis)
     patch = config.patch
     rows, columns = (length // patch for length in plane.shape)
-    blocks = plane.reshape(rows, patch, columns, patch).swapaxes(1, 2)
-    return np.ascontiguousarray(blocks).reshape(rows, columns, patch * patch)
+    lines: NDArray[Any] = (
+        np.ascontiguousarray(plane).view(_WIDE[patch]).reshape(rows, patch, columns)
+    )
+    blocks = np.empty((rows, columns, patch), lines.dtype)
+    for line in range(patch):
+        blocks[:, :, line] = lines[:, line]
+    return blocks.view(np.float32)
 
 
-def stack_blocks(slices: Sequence[Sequence[NDArray[np.float32]]]) -> Tensor:
-    """A batch (n, Y, X, channels) of slices, each given as the blocks of its channels."""
-    parts = [[torch.from_numpy(blocks) for blocks in channels] for channels in slices]
-    return torch.stack([torch.cat(channels, dim=-1) for channels in parts])
+def stack_blocks(
+    slices: Sequence[Channels], window: tuple[slice, slice] = (slice(None), slice(None))
+) -> Tensor:
+    """A batch (n, Y, X, channels) of slices, each given as the blocks of its channels.
+
+    With a `window`, of that part of their blocks alone.
+    """
+    first = slices[0][0][window]
+    rows, columns, values = first.shape
+    wide = np.dtype(_WIDE.get(values, np.float32))
+    pieces = 4 * values // wide.itemsize
+    x = np.empty((len(slices), rows, columns, len(slices[0]), pieces), wide)
+    for index, channels in enumerate(slices):
+        for channel, blocks in enumerate(channels):
+            torch.from_numpy(x[index, :, :, channel]).copy_(
+                torch.from_numpy(blocks.view(wide)[window])
+            )
+    return torch.from_numpy(x.view(np.float32).reshape(len(slices), rows, columns, -1))
 
 
 def slice_bytes(config: ModelConfig, shape: tuple[int, int]) -> int:
@@ -259,7 +327,7 @@ def _halo(config: ModelConfig) -> int:
 
 
 def _spans(config: ModelConfig, whole: int, side: int) -> list[tuple[int, int]]:
-    size = min(geometry.output_size(config, side), whole)
+    size = min(geometry.output_size(config, -(-whole // -(-whole // side))), whole)
     step = size - size % geometry.alignment(config) or geometry.alignment(config)
     starts = [*range(0, whole - size, step), whole - size]
     return [(start, start + size) for start in starts]
@@ -294,7 +362,24 @@ def probability(logits: Tensor) -> Tensor:
     return logits.float().softmax(1).amax(1).mul(255).round().to(torch.uint8)
 
 
-def _workspace(device: torch.device) -> int:
+def _workspace(device: torch.device, config: ModelConfig) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
-    return CPU_WORKSPACE
+    side = WINDOW_OVER_REACH * 2 * (_halo(config) + geometry.margin(config))
+    return min(max(slice_bytes(config, (side, side)), CPU_WORKSPACE[0]), CPU_WORKSPACE[1])
+
+
+def _meets(core: Box, box: Box) -> bool:
+    return core[0] < box[1] and box[0] < core[1] and core[2] < box[3] and box[2] < core[3]
+
+
+def _meeting(core: Box, box: Box) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Where the common part of `core` and `box` lies in the box, and in the core."""
+    top, bottom = max(core[0], box[0]), min(core[1], box[1])
+    left, right = max(core[2], box[2]), min(core[3], box[3])
+
+    def within(one: Box) -> tuple[Any, ...]:
+        rows = slice(top - one[0], bottom - one[0])
+        return (..., rows, slice(left - one[2], right - one[2]))
+
+    return within(box), within(core)

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from napari_xseg.data.coding import IGNORE
-from napari_xseg.data.intensity import Intensity, measure_intensity
 from napari_xseg.data.jsontext import json_text
-from napari_xseg.data.planes import ContextReader
 from napari_xseg.data.writing import SliceWriter, atomic_path, create_writer
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Event, Finished, Message, Progress, Started
+from napari_xseg.events import Control, Event, Finished, Progress, SlicesDone, Started
 from napari_xseg.metrics import class_counts, fractions
 from napari_xseg.model.device import describe_device, find_device
-from napari_xseg.prediction.predictor import Predictor, blocks_of, stack_blocks
+from napari_xseg.prediction.predictor import Channels, Predictor, stack_blocks
+from napari_xseg.prediction.sidecar import sidecar_path
+from napari_xseg.prediction.slices import (
+    check_fits,
+    open_reader,
+    outside_of,
+    settle_intensity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_xseg.config import Precision
+    from napari_xseg.data.intensity import Intensity
     from napari_xseg.data.region import Region
     from napari_xseg.data.volume import Volume
     from napari_xseg.model.checkpoint import SavedModel
 
-# Slices looked at to see whether their grey values are those the model knows.
-SAMPLED = 8
 AHEAD = 2
 
 
@@ -86,13 +89,7 @@ class PredictJob:
                 f"{self.images.name}: has the slices 0 to {len(self.images) - 1}, "
                 f"slice {outside[0]} is not among them; give other --slices."
             )
-        if self.model.config.channels != 1:
-            raise XsegError(
-                f"{self.model.path}: wants {self.model.config.channels} values a pixel, "
-                f"{self.images.name} has one; use a model trained on such images."
-            )
-        if self.region is not None:
-            self.region.check(self.images.shape)
+        check_fits(self.model, self.images, self.region)
         if self.confidence == self.out:
             raise XsegError(f"{self.out}: is named for mask and confidence; give two files.")
         find_device(self.device)
@@ -125,21 +122,6 @@ class PredictJob:
         yield from self.images.files
 
 
-def sidecar_path(mask: str | Path) -> Path:
-    """The file beside a mask that says how it came to be."""
-    mask = Path(mask)
-    return mask.with_name(mask.name + ".json")
-
-
-def read_sidecar(mask: str | Path) -> dict[str, Any] | None:
-    """What the sidecar of `mask` says; None where there is none that can be read."""
-    try:
-        found = json.loads(sidecar_path(mask).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     """Predict `job.slices` and write the mask, the confidence and the sidecar.
 
@@ -149,8 +131,9 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     Yields
     ------
     Event
-        Message, Started, Progress after each batch, Finished with `mpx_per_s`
-        (from the first slice read to the last written) and the phase fractions.
+        Message, Started, Progress after each batch, SlicesDone once its slices can
+        be read (of a .zarr alone), Finished with `mpx_per_s` (from the first slice
+        read to the last written) and the phase fractions.
 
     Raises
     ------
@@ -161,22 +144,22 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     job.check()
     if job.threads:
         torch.set_num_threads(job.threads)
-    intensity, messages = _settle_intensity(job)
+    intensity, messages = settle_intensity(
+        job.model, job.images, job.slices, job.region, match=job.match_intensity
+    )
     yield from messages
     device = find_device(job.device)
     predictor = Predictor(job.model.network(), device, job.precision)
     yield Started("predict", len(job.slices), describe_device(device), predictor.precision)
-    start = time.perf_counter()
     work = _Work(job, predictor, intensity)
     with ExitStack() as outputs:
         # Written before the mask takes its place, so that none stands without it.
         sidecar = outputs.enter_context(atomic_path(sidecar_path(job.out)))
         work.open(outputs)
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
-            for done in work.run(reading, writing, control):
-                yield Progress("predict", done, len(job.slices), time.perf_counter() - start)
+            yield from work.run(reading, writing, control)
         work.fill_rest()
-        seconds = time.perf_counter() - start
+        seconds = work.seconds
         figures = work.figures(seconds)
         sidecar.write_bytes(_sidecar_text(job, work, predictor, figures).encode())
     yield Finished(job.out, "stopped" if work.done < len(job.slices) else "done", seconds, figures)
@@ -193,38 +176,40 @@ class _Work:
     counts: list[NDArray[np.int64]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.start = time.perf_counter()
         job, config = self.job, self.predictor.config
         self.shape = (job.images.shape[1], job.images.shape[2])
         self.batch = self.predictor.batch_size(self.shape)
         held = 2 * (config.context + 1) + self.batch * (AHEAD + 1)
         limit = held * 4 * 2 * self.shape[0] * self.shape[1]
-        self.reader = ContextReader(
-            job.images,
-            self.intensity,
-            config.context,
-            limit,
-            lambda plane: blocks_of(plane, config),
-        )
+        self.reader = open_reader(job.model, job.images, self.intensity, limit)
 
     def open(self, outputs: ExitStack) -> None:
         job, classes = self.job, self.job.model.classes
         colours = dict(zip(classes.values, classes.colours, strict=True))
-        self.mask = outputs.enter_context(job.writer(job.out, classes.file_dtype, colours=colours))
+        mask = job.writer(job.out, classes.file_dtype, colours=colours)
+        mask.fill_value = classes.unlabelled
+        self.mask = outputs.enter_context(mask)
         self.confidence: SliceWriter | None = None
         if job.confidence is not None:
             sure = job.writer(job.confidence, np.dtype(np.uint8))
             self.confidence = outputs.enter_context(sure)
 
+    @property
+    def seconds(self) -> float:
+        """Since the first slice was read."""
+        return time.perf_counter() - self.start
+
     def run(
         self, reading: ThreadPoolExecutor, writing: ThreadPoolExecutor, control: Control
-    ) -> Iterator[int]:
-        """Predict batch after batch; gives the number of slices written or being written."""
+    ) -> Iterator[Event]:
+        """Predict batch after batch; says how many are done, and which can be read."""
         slices, size = self.job.slices, self.batch
         batches: deque[Sequence[int]] = deque(
             slices[start : start + size] for start in range(0, len(slices), size)
         )
-        ahead: deque[tuple[Sequence[int], Future[Tensor]]] = deque()
-        behind: deque[Future[None]] = deque()
+        ahead: deque[tuple[Sequence[int], Future[Tensor | Sequence[Channels]]]] = deque()
+        behind: deque[Future[Event | None]] = deque()
         while batches or ahead:
             while batches and len(ahead) < AHEAD:
                 batch = batches.popleft()
@@ -238,22 +223,22 @@ class _Work:
             )
             behind.append(writing.submit(self._write, batch, self.done, mask, certain))
             self.done += len(batch)
-            while len(behind) > AHEAD:
-                behind.popleft().result()
-            yield self.done
-        for written in behind:
-            written.result()
+            yield from _written(behind, AHEAD)
+            yield Progress("predict", self.done, len(slices), self.seconds)
+        yield from _written(behind, 0)
 
-    def _read(self, batch: Sequence[int]) -> Tensor:
-        return stack_blocks([self.reader.read(z) for z in batch])
+    def _read(self, batch: Sequence[int]) -> Tensor | Sequence[Channels]:
+        slices = [self.reader.read(z) for z in batch]
+        # The processor puts the channels side by side tile by tile, in its caches.
+        return slices if self.predictor.device.type == "cpu" else stack_blocks(slices)
 
     def _write(
         self, batch: Sequence[int], first: int, mask: Tensor, certain: Tensor | None
-    ) -> None:
+    ) -> Event | None:
         classes = self.job.model.classes
         for place, z in enumerate(batch):
             plane: NDArray[np.uint8] = mask[place].numpy()
-            outside = self._outside(z)
+            outside = outside_of(self.reader, self.job.region, z)
             if outside is not None:
                 plane = np.where(outside, np.uint8(IGNORE), plane)
             self.counts.append(class_counts(plane, len(classes)))
@@ -262,15 +247,9 @@ class _Work:
                 sure: NDArray[np.uint8] = certain[place].numpy()
                 sure = sure if outside is None else np.where(outside, np.uint8(0), sure)
                 self.confidence.write(first + place, sure)
-
-    def _outside(self, z: int) -> NDArray[np.bool_] | None:
-        """Where slice `z` is not to be predicted; None where it is everywhere."""
-        inside = None if self.job.region is None else self.job.region.mask(z, self.shape)
-        finite = self.reader.finite(z)
-        if inside is None or finite is None:
-            known = inside if finite is None else finite
-            return None if known is None else ~known
-        return ~(inside & finite)
+        sure_path = None if self.confidence is None else self.confidence.readable
+        path = self.mask.readable
+        return None if path is None else SlicesDone(tuple(batch), path, first, sure_path)
 
     def fill_rest(self) -> None:
         """After a stop: the slices not reached are not labelled."""
@@ -296,23 +275,12 @@ class _Work:
         }
 
 
-def _settle_intensity(job: PredictJob) -> tuple[Intensity, list[Message]]:
-    """What normalises the images, and what the user should know about their grey values."""
-    known = job.model.intensity
-    step = max(1, len(job.slices) // SAMPLED)
-    found = measure_intensity(job.images, job.slices[::step], job.region, skip_empty=True)
-    if job.match_intensity:
-        text = (
-            f"{job.images.name}: grey values {found.low:.5g} to {found.high:.5g} are mapped onto "
-            f"{known.low:.5g} to {known.high:.5g} of the training images."
-        )
-        return known.matched(found), [Message(text)]
-    warning = known.far_off(found)
-    messages = [] if warning is None else [Message(f"{job.images.name}: {warning}", "warning")]
-    if job.model.config.context and not job.images.has_neighbours:
-        text = f"{job.images.name}: no neighbouring slices are known, each slice stands for them."
-        messages.append(Message(text))
-    return known, messages
+def _written(behind: deque[Future[Event | None]], most: int) -> Iterator[Event]:
+    """What has been written, waiting where more than `most` writes are under way."""
+    while behind and (len(behind) > most or behind[0].done()):
+        event = behind.popleft().result()
+        if event is not None:
+            yield event
 
 
 def _sidecar_text(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from napari_xseg.data.intensity import Intensity, measure_intensity
 from napari_xseg.data.labels import check_trainable
 from napari_xseg.errors import XsegError
 from napari_xseg.model.device import find_device
+from napari_xseg.training.parent import open_parent, remembered_parent
 from napari_xseg.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from napari_xseg.data.partition import Split
     from napari_xseg.data.region import Region
     from napari_xseg.data.volume import Volume
+    from napari_xseg.training.parent import Parent
+    from napari_xseg.training.scene import OpenImages
 
 _TOLD = ("napari-xseg", "torch", "numpy", "tifffile", "safetensors")
 
@@ -72,6 +76,11 @@ class TrainJob:
         Optimiser steps, or seconds of training, validation and reading apart.
     resume : bool
         Go on with the run in `out`, exactly.
+    parent : Path, optional
+        A run folder or model file whose weights, shape and intensity statistics a
+        new run begins with, on a fresh schedule.
+    open_images : callable, optional
+        Opens the images of a view that names its own, for previews.
     """
 
     images: Volume
@@ -90,6 +99,8 @@ class TrainJob:
     resume: bool = False
     overwrite: bool = False
     command: str = ""
+    parent: Path | None = None
+    open_images: OpenImages | None = None
 
     def recipe(self) -> TrainConfig:
         """The recipe with the length asked for and as many classes as the labels have."""
@@ -99,24 +110,48 @@ class TrainJob:
                 f"recipe {config.name}: says not how long; give --steps or --time-limit."
             )
         model = config.model.replace(classes=len(self.labels.classes))
+        if self.inherited is not None:
+            model = self.inherited.config
         return config.replace(model=model.model_dump())
+
+    @cached_property
+    def inherited(self) -> Parent | None:
+        """What the run has from its parent, also where it was begun from one and goes on."""
+        classes = self.labels.classes
+        if self.parent is not None:
+            return open_parent(self.parent, self.out, classes)
+        return remembered_parent(self.out, classes) if self.resume else None
+
+    @cached_property
+    def measured(self) -> Intensity:
+        """Grey values of the training images; XsegError as `measure_intensity` says."""
+        return measure_intensity(self.images, self.split.train, self.region)
 
     def within(self, part: str) -> Masked:
         """Where the labels of `part`, "train" or "val", count."""
         return Within(self.split, part, self.region)
 
     def check(self) -> Intensity:
-        """Grey values of the training images; XsegError where the job cannot be done.
+        """Grey values that normalise the images; XsegError where the job cannot be done.
 
         Nothing is written before this has passed.
         """
+        if self.resume and self.parent is not None:
+            raise XsegError(
+                f"{self.out}: is either resumed or begun as the continuation of {self.parent}; "
+                "choose one."
+            )
         RunFolder(self.out).check(resume=self.resume, overwrite=self.overwrite)
         find_device(self.device)
+        return self.check_data()
+
+    def check_data(self) -> Intensity:
+        """The same for the data and the recipe alone."""
         self._check_sizes()
         if self.region is not None:
             self.region.check(self.images.shape)
         check_trainable(self.labels, self.split.train, self.within("train"), self.label_of)
-        intensity = measure_intensity(self.images, self.split.train, self.region)
+        intensity = self.measured if self.inherited is None else self.inherited.intensity
         config = self.recipe()
         if config.noise.enabled:
             noise_std(config.noise, intensity)
@@ -149,12 +184,14 @@ class TrainJob:
             "classes": self.labels.classes.to_dict(),
             "intensity": intensity.to_dict(),
             "seed": self.seed,
+            "parent": None if self.inherited is None else self.inherited.identity,
         }
 
     def provenance(self, intensity: Intensity, hashes: Mapping[str, Any]) -> dict[str, Any]:
         """How the model comes to be: inputs, split, settings, versions, machine."""
         return {
             "command": self.command,
+            "parent": None if self.inherited is None else self.inherited.told(),
             "images": self.images.uri,
             "labels": self.labels.volume.uri,
             "region": None if self.region is None else self.region.text,

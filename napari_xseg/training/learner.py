@@ -14,6 +14,8 @@ from napari_xseg.model.unet import UNet
 from napari_xseg.training.losses import loss_function
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -33,15 +35,25 @@ class Learner:
         Where it learns.
     seed : int
         Of the first weights and of everything drawn on the device.
+    weights : mapping of str to Tensor, optional
+        First weights to take instead.
     """
 
-    def __init__(self, config: TrainConfig, device: torch.device, seed: int) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        device: torch.device,
+        seed: int,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
         self.config = config
         self.device = device
         self.batch = config.batch
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = UNet(config.model)
+        if weights:
+            network.load_state_dict(weights)
         self.network = place(network, device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.loss = loss_function(config.loss)

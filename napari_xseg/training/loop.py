@@ -22,13 +22,15 @@ def train(job: TrainJob, control: Control | None = None) -> Iterator[Event]:
         Everything settled.
     control : Control, optional
         Stops or pauses the run between two steps. A stopped run keeps its best
-        model, and `resume` goes on with it.
+        model, and `resume` goes on with it. Where it has a view, the run shows what
+        the model makes of that; a run under a time limit computes in as many threads
+        as it says.
 
     Yields
     ------
     Event
-        Message, Started, StepDone for each step, Validated from time to time,
-        Progress while a long validation runs, Finished.
+        Message, Started, StepDone for each step, Validated and Preview from time to
+        time, Progress while a long validation runs, Finished.
 
     Raises
     ------
@@ -44,8 +46,10 @@ def train(job: TrainJob, control: Control | None = None) -> Iterator[Event]:
             control.wait_if_paused()
             if control.stopped:
                 break
+            run.use_threads(control.threads)
             loss = yield from run.step()
             yield StepDone(run.steps, run.length.steps or 0, loss, run.learning_rate, run.seconds)
             if run.look_is_due():
                 yield from run.look()
+            yield from run.preview(control)
         yield from run.finish(control)

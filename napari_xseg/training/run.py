@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_xseg.data.augment import noise_std, variation
-from napari_xseg.data.jsontext import json_text
-from napari_xseg.data.planes import memory_share
-from napari_xseg.data.sampling import CropSampler, LabelledSlices
+from napari_xseg.data.augment import variation
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Event, Finished, Message, Progress, Validated
 from napari_xseg.metrics import dice, dice_all, dice_foreground
 from napari_xseg.model import geometry
-from napari_xseg.model.checkpoint import save_model
 from napari_xseg.model.device import describe_device, dtype_name, find_device
 from napari_xseg.prediction.predictor import blocks_of
+from napari_xseg.training.batches import crop_sampler, labelled_slices
+from napari_xseg.training.keeping import keep_model, keep_state, restore
 from napari_xseg.training.learner import Learner
-from napari_xseg.training.run_folder import RESUME, RunFolder
+from napari_xseg.training.preview import Previewer
+from napari_xseg.training.run_folder import RunFolder
+from napari_xseg.training.scene import SceneReader
 from napari_xseg.training.schedule import Length, one_cycle
 from napari_xseg.training.validation import Validator
 
@@ -33,10 +32,13 @@ if TYPE_CHECKING:
 
     from napari_xseg.config import Precision
     from napari_xseg.training.job import TrainJob
+    from napari_xseg.training.parent import Parent
 
 # Seconds of training before the first look, and shares of time spent on looks.
 FIRST_LOOK = 2.5
 LOOK_SHARE = 0.1
+# Pixels of a crop's side on which precisions are timed.
+TIMED = 64
 # Looks that judge a run of a given number of steps, where it is judged by steps.
 JUDGEMENTS = 20
 
@@ -54,12 +56,15 @@ class Run:
         self.job = job
         if job.threads:
             torch.set_num_threads(job.threads)
+        self.threads = torch.get_num_threads()
         self.intensity = job.check()
         self.config = job.recipe()
         self.folder = RunFolder(job.out)
         self.device = find_device(job.device)
-        self.learner = Learner(self.config, self.device, job.seed)
-        self.sampler = self._sampler()
+        self.parent = job.inherited
+        weights = None if self.parent is None else self.parent.tensors
+        self.learner = Learner(self.config, self.device, job.seed, weights)
+        self.sampler = crop_sampler(job, self.intensity)
         self.variation = variation(self.config.augment, self.config.noise, self.intensity)
         self.length = self._length()
         self.seconds = 0.0
@@ -71,40 +76,6 @@ class Run:
         self.next_look = min(FIRST_LOOK, (self.length.limit or math.inf) / 3)
 
     # -- what there is ------------------------------------------------------
-
-    def _slices(self, part: str, prepare: Any = None) -> LabelledSlices:
-        job = self.job
-        return LabelledSlices(
-            job.images,
-            job.labels,
-            job.label_of,
-            job.within(part),
-            self.intensity,
-            self.config.model.context,
-            memory_share(0.2),
-            prepare,
-        )
-
-    def _sampler(self) -> CropSampler:
-        config, data = self.config, self._slices("train")
-        wanted = [min(config.crop or length, length) for length in data.shape]
-        if config.crop:
-            wanted = [max(wanted), max(wanted)]  # square, so that crops can be turned
-        if config.batch == 1:  # batch norm wants two values or more, at the deepest level too
-            wanted = [max(length, geometry.alignment(config.model) + 1) for length in wanted]
-        height, width = (geometry.output_size(config.model, length) for length in wanted)
-        copies = None
-        if config.noise.enabled and config.noise.copies:
-            copies = data.noisy_copies(noise_std(config.noise, self.intensity), self.job.seed)
-        return CropSampler(
-            data,
-            self.job.split.train,
-            (height, width),
-            geometry.margin(config.model),
-            config,
-            noisy_copies=copies,
-            seed=self.job.seed,
-        )
 
     def _length(self) -> Length:
         config = self.config
@@ -129,6 +100,10 @@ class Run:
         return dtype_name(self.learner.dtype)
 
     @property
+    def _judging_precision(self) -> Precision:
+        return "float32" if self.device.type == "cpu" else self.precision
+
+    @property
     def steps(self) -> int:
         """Optimiser steps done."""
         return self.learner.steps
@@ -146,22 +121,40 @@ class Run:
         self.folder.check(resume=self.job.resume, overwrite=self.job.overwrite)
         state = self.folder.read_state() if self.job.resume else None
         if state is not None:
-            self._restore(state)
+            restore(self, state)
+            self.next_look = self.seconds + FIRST_LOOK
         else:
             # What is reproducible is not left to a timing.
             auto = self.job.precision == "auto" and self.device.type == "cpu"
             fixed = auto and self.config.time_limit is None
             asked = "float32" if fixed else self.job.precision
-            self.learner.choose_precision(asked, self.sampler.window)
+            self.learner.choose_precision(asked, self._timed_window())
         self.validator = Validator(
-            self._slices("val", lambda plane: blocks_of(plane, self.config.model)),
+            labelled_slices(
+                self.job, "val", self.intensity, lambda plane: blocks_of(plane, self.config.model)
+            ),
             self.job.split.val,
             self.device,
-            "float32" if self.device.type == "cpu" else self.precision,
+            self._judging_precision,
         )
+        self.previewer = Previewer(
+            SceneReader(
+                self.job.images,
+                self.intensity,
+                self.job.region,
+                self.config.model,
+                self.job.open_images,
+            ),
+            self.config.model,
+            self.device,
+            self._judging_precision,
+        )
+        self.begun_at = self.seconds
         if state is not None:
             yield Message(f"{self.job.out}: goes on from step {self.steps}.")
             return
+        if self.parent is not None:
+            yield from self._doubts_of(self.parent)
         hashes = {"train": self.sampler.data.sha256(self.sampler.slices)}
         if self.job.split.val:
             hashes["val"] = self.validator.data.sha256(self.job.split.val)
@@ -169,6 +162,24 @@ class Run:
         self.told |= {"device": self.device_name, "precision": self.precision}
         self.told |= {"threads": torch.get_num_threads(), "started": _now()}
         self.folder.start(self.config, self.told)
+
+    def _timed_window(self) -> tuple[int, int]:
+        """What of a batch precisions are timed on: whole slices of a large network take minutes."""
+        model = self.config.model
+        height, width = (
+            geometry.output_size(model, min(length, TIMED)) + 2 * self.sampler.margin
+            for length in self.sampler.size
+        )
+        return height, width
+
+    def _doubts_of(self, parent: Parent) -> Iterator[Message]:
+        yield Message(f"{self.job.out}: begins with the weights of {parent.path}.")
+        if parent.intensity.far_off(self.job.measured) is not None:
+            yield Message(
+                f"{self.job.images.name}: its grey values lie far off those that {parent.path} was "
+                "trained on and that this run keeps; a new training measures them anew.",
+                "warning",
+            )
 
     # -- a step -------------------------------------------------------------
 
@@ -178,6 +189,16 @@ class Run:
         if patience is not None and self.worse >= patience:
             return True
         return self.length.over(self.steps, self.seconds)
+
+    def use_threads(self, count: int | None) -> None:
+        """Compute in so many threads, None for as many as at first.
+
+        A run of a given number of threads, or of steps, which is reproducible, ignores it.
+        """
+        wanted = max(1, count or self.threads)
+        free = not self.job.threads and self.config.time_limit is not None
+        if free and wanted != torch.get_num_threads():
+            torch.set_num_threads(wanted)
 
     def step(self) -> Generator[Event, None, float]:
         """One optimiser step; halves the batch where memory does not suffice. Gives the loss."""
@@ -204,6 +225,12 @@ class Run:
         self.seconds += pace
         self.length.note(self.steps, self.seconds, pace)
         return loss
+
+    def preview(self, control: Control) -> Iterator[Event]:
+        """Show what the model makes of what is looked at, where that is due."""
+        view = None if control.stopped else control.view
+        seconds = self.seconds - self.begun_at
+        return self.previewer.after_step(view, self.learner.best_guess, self.steps, seconds)
 
     # -- a look -------------------------------------------------------------
 
@@ -232,8 +259,8 @@ class Run:
             yield self._validated(counts, judges)
         else:
             self._note_row([])
-            self._save_model({})
-        self._save_state()
+            keep_model(self, {})
+        keep_state(self)
         cost = time.perf_counter() - start
         self.next_look = self.seconds + max(FIRST_LOOK, cost / LOOK_SHARE)
 
@@ -251,7 +278,7 @@ class Run:
                 self.learner.plateau.step(score)
         if best:
             self.best = score
-            self._save_model(_figures(counts))
+            keep_model(self, _figures(counts))
         return self._note_row(list(dice(counts)), counts, best)
 
     def _note_row(
@@ -277,8 +304,8 @@ class Run:
         if ended and not early:
             yield from self._last_look(control)
         elif not (self.job.split.val and self.folder.model.exists()):
-            self._save_model({})
-        self._save_state()
+            keep_model(self, {})
+        keep_state(self)
         self.told |= {"finished": _now(), "steps": self.steps, "seconds": self.seconds}
         figures = {} if self.best is None else {"dice_foreground": self.best}
         self.told |= {"figures": figures}
@@ -293,14 +320,14 @@ class Run:
         total = len(self.job.split.val)
         if not total:
             self._note_row([])
-            self._save_model({})
+            keep_model(self, {})
             return
         start = time.perf_counter()
         counts = np.zeros((self.config.model.classes,) * 2, np.int64)
         parts = self.validator.parts(self.learner.best_guess, all_slices=True)
         if self.config.keep == "last":
             # A long validation may be cut short; the model it judges is safe before.
-            self._save_model({})
+            keep_model(self, {})
         for done, part in enumerate(parts, 1):
             counts += part
             yield Progress("validate", done, total, time.perf_counter() - start)
@@ -308,81 +335,10 @@ class Run:
                 return
         if self.config.keep == "last":
             self.best = dice_foreground(counts)
-            self._save_model(_figures(counts))
+            keep_model(self, _figures(counts))
             yield self._note_row(list(dice(counts)), counts, True)
         else:
             yield self._validated(counts, judges=True)
-
-    # -- saving -------------------------------------------------------------
-
-    def _save_model(self, figures: dict[str, Any]) -> None:
-        save_model(
-            self.folder.model,
-            self.learner.best_guess.state_dict(),
-            self.config.model,
-            self.job.labels.classes,
-            self.intensity,
-            figures=figures,
-            split=self.job.split.describe(),
-            rough=self.job.split.rough,
-            training={
-                "recipe": self.config.name,
-                "steps": self.steps,
-                "seconds": round(self.seconds, 3),
-                "seed": self.job.seed,
-            },
-        )
-
-    def _save_state(self) -> None:
-        """The model is on disk before the state that knows of it, the history after."""
-        self.folder.write_state(
-            {
-                "settings": json_text(self.job.fingerprint(self.intensity)),
-                "learner": self.learner.state(),
-                "sampler": self.sampler.state(),
-                "steps": self.length.steps,
-                "seconds": self.seconds,
-                "best": self.best,
-                "judged": self.judged,
-                "worse": self.worse,
-                "losses": self.losses,
-                "rows": self.rows,
-                "told": json_text(self.told),
-            }
-        )
-        scored = ["dice_all", "dice_foreground"]
-        scored += [f"dice_{name}" for name in self.job.labels.classes.names]
-        columns = ["step", "seconds", "learning_rate", "loss"]
-        self.folder.write_history(columns + (scored if self.job.split.val else []), self.rows)
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        try:
-            told = json.loads(state["told"])
-            self._check_same(json.loads(state["settings"]), told["sha256"]["train"])
-            self.learner.load_state(state["learner"])
-            self.sampler.load_state(state["sampler"])
-            self.length.steps = state["steps"]
-            self.seconds, self.best = float(state["seconds"]), state["best"]
-            self.judged, self.worse = bool(state["judged"]), int(state["worse"])
-            self.losses = list(map(float, state["losses"]))
-            self.rows = [list(map(float, row)) for row in state["rows"]]
-            self.told = told
-        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise XsegError(
-                f"{self.job.out / RESUME}: does not fit this training; start anew with --overwrite."
-            ) from error
-        self.next_look = self.seconds + FIRST_LOOK
-
-    def _check_same(self, settings: dict[str, Any], pixels: dict[str, str]) -> None:
-        before = {**settings, **pixels}
-        here = json.loads(json_text(self.job.fingerprint(self.intensity)))
-        here |= self.sampler.data.sha256(self.sampler.slices)
-        other = [key for key in here if before.get(key) != here[key]]
-        if other:
-            raise XsegError(
-                f"{self.job.out}: was started with other settings or data ({', '.join(other)}); "
-                "resume it with the same, or start anew with --overwrite."
-            )
 
 
 def _figures(counts: NDArray[np.int64]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import FrozenInstanceError
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_xseg.events import Control, Finished, StepDone
+from napari_xseg.events import Control, Finished, StepDone, View
 
 
 def waiting(control: Control) -> threading.Thread:
@@ -68,3 +69,22 @@ def test_events_are_values() -> None:
     with pytest.raises(FrozenInstanceError):
         step.step = 3  # type: ignore[misc]
     assert Finished(Path("run"), "done", 1.0).figures == {}
+
+
+def test_the_latest_view_and_threads_count() -> None:
+    control = Control()
+    assert (control.view, control.threads, control.paused) == (None, None, False)
+    first, second = (View(z, (0, 4, 1, 5), Path("here")) for z in (1, 2))
+    control.look_at(first)
+    control.look_at(second)
+    control.use_threads(2)
+    assert (control.view, control.threads) == (second, 2)
+    control.look_at(None)
+    control.use_threads(None)
+    assert (control.view, control.threads) == (None, None)
+
+
+@pytest.mark.parametrize("images", [None, {"file": "a.raw", "planes": [1, 2]}])
+def test_a_view_crosses_as_json_unchanged(images: dict[str, object] | None) -> None:
+    view = View(3, (-4, 4, 1, 500), Path("a") / "folder", images)
+    assert View.from_dict(json.loads(json.dumps(view.to_dict()))) == view

@@ -67,6 +67,15 @@ class Loaded(Request):
     def run(self, control=None):
         yield Message(" ".join(name for name in ("torch", "napari") if name in sys.modules))
 
+class Looks(Request):
+    def run(self, control=None):
+        while control.view is None or control.view.images is None:
+            time.sleep(0.01)
+        yield Message(f"{control.view} {control.threads}")
+        while control.view is not None:
+            time.sleep(0.01)
+        yield Message("None")
+
 class Mends(Request):
     def run(self, control=None):
         yield Message("before")

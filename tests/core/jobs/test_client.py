@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Event, Finished, Message, Started, StepDone
+from napari_xseg.events import Event, Finished, Message, Started, StepDone, View
 from napari_xseg.jobs import (
     Engine,
     EngineBug,
@@ -70,7 +70,101 @@ def test_pause_holds_until_go_on(
 def test_a_stop_before_the_first_event_is_not_lost(engine: Engine, pretend: ModuleType) -> None:
     job = engine.submit(pretend.Steps(count=1000, seconds=0.01))
     engine.stop()
-    assert list(job)[-1].reason == "stopped"  # type: ignore[attr-defined]
+    found = list(job)  # empty where it had not begun
+    assert not found or found[-1].reason == "stopped"  # type: ignore[attr-defined]
+    assert job.state == "over"
+
+
+def test_orders_reach_the_job_that_they_are_given_to(
+    wait_for: Callable[..., None], engine: Engine, pretend: ModuleType
+) -> None:
+    first = engine.submit(pretend.Steps(count=1000, seconds=0.01))
+    second = engine.submit(pretend.Steps(count=1000, seconds=0.01))
+    next(first)
+    assert (first.state, second.state) == ("running", "waiting")
+    second.pause()
+    first.stop()
+    assert list(first)[-1].reason == "stopped"  # type: ignore[attr-defined]
+    wait_for(lambda: second.state == "paused")
+    second.go_on()
+    wait_for(lambda: second.state == "running")
+    second.stop()
+    assert list(second)[-1].reason == "stopped"  # type: ignore[attr-defined]
+    assert (first.state, second.state, engine.state) == ("over", "over", "idle")
+
+
+def test_a_job_stopped_before_its_turn_ends_at_once_and_never_runs(
+    engine: Engine, pretend: ModuleType, tmp_path: Path
+) -> None:
+    first = engine.submit(pretend.Steps(count=2, seconds=0.5))
+    second = engine.submit(pretend.Steps(count=1, saved=tmp_path / "second"))
+    third = engine.submit(pretend.Steps(count=1))
+    next(first)
+    second.stop()
+    assert list(second) == []
+    assert first.state == "running"
+    assert list(first)[-1].reason == "done"  # type: ignore[attr-defined]
+    assert list(third)[-1].reason == "done"  # type: ignore[attr-defined]
+    assert not (tmp_path / "second").exists()
+
+
+def test_stop_now_ends_the_jobs_that_wait_too(engine: Engine, pretend: ModuleType) -> None:
+    first = engine.submit(pretend.Steps(count=1000, seconds=0.5))
+    second = engine.submit(pretend.Steps(count=1))
+    next(first)
+    engine.kill()
+    with pytest.raises(EngineDied, match=r"at once, as asked, in the middle.*saved stands"):
+        list(first)
+    with pytest.raises(EngineDied, match="before this job had begun: nothing of it was done"):
+        list(second)
+    assert (first.state, second.state) == ("over", "over")
+    assert len(list(engine.submit(pretend.Steps(count=2)))) == 4
+
+
+def test_closing_ends_the_jobs_that_wait_without_a_word(pretend: ModuleType) -> None:
+    engine = Engine()
+    first = engine.submit(pretend.Steps(count=1000, seconds=0.01))
+    second = engine.submit(pretend.Steps(count=1))
+    next(first)
+    engine.close()
+    assert list(first)[-1].reason == "stopped"  # type: ignore[attr-defined]
+    assert list(second) == []
+
+
+def test_a_view_and_threads_cross(engine: Engine, pretend: ModuleType, tmp_path: Path) -> None:
+    view = View(3, (0, 4, 1, 5), tmp_path, {"path": "here"})
+    job = engine.submit(pretend.Looks())
+    other = engine.submit(pretend.Looks())
+    other.look_at(None)
+    other.use_threads(None)
+    job.use_threads(2)
+    job.look_at(View(1, (0, 1, 0, 1), tmp_path))
+    job.look_at(view)
+    assert next(job) == Message(f"{view} 2")
+    job.look_at(None)
+    other.stop()
+    assert list(job) == [Message("None")]
+
+
+def test_a_closed_job_gives_no_more_events(engine: Engine, pretend: ModuleType) -> None:
+    job = engine.submit(pretend.Steps(count=1000, seconds=0.01))
+    next(job)
+    reading = threading.Thread(target=lambda: list(job))
+    reading.start()
+    job.close()
+    reading.join(5)
+    assert not reading.is_alive()
+    assert list(job) == []
+    assert job.state == "over"
+
+
+def test_a_job_that_nobody_holds_is_stopped(
+    wait_for: Callable[..., None], engine: Engine, pretend: ModuleType, tmp_path: Path
+) -> None:
+    job = engine.submit(pretend.Steps(count=10_000, seconds=0.01, saved=tmp_path / "saved"))
+    next(job)
+    del job
+    wait_for((tmp_path / "saved").exists)
 
 
 def test_an_iterator_closed_early_stops_its_job_and_no_other(
@@ -79,17 +173,17 @@ def test_an_iterator_closed_early_stops_its_job_and_no_other(
     first = engine.submit(pretend.Steps(count=1000, seconds=0.01))
     second = engine.submit(pretend.Steps(count=3))
     next(first)
-    first.close()  # type: ignore[attr-defined]
+    first.close()
     assert list(second)[-1].reason == "done"  # type: ignore[attr-defined]
 
 
 def test_a_stop_reaches_the_job_that_is_listened_to(engine: Engine, pretend: ModuleType) -> None:
     first = engine.submit(pretend.Steps(count=1000, seconds=0.5))
     next(first)
-    first.close()  # type: ignore[attr-defined]
+    first.close()
     second = engine.submit(pretend.Steps(count=1000, seconds=0.01))
     engine.stop()
-    assert list(second)[-1].reason == "stopped"  # type: ignore[attr-defined]
+    assert list(second) == []
 
 
 def test_a_job_given_right_after_stop_now_gets_a_new_engine(

@@ -15,9 +15,22 @@ import pytest
 import torch
 
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Event, Finished, Message, Started, StepDone, Validated
+from napari_xseg.events import (
+    Control,
+    Crops,
+    Devices,
+    Event,
+    Finished,
+    Message,
+    Preview,
+    Started,
+    StepDone,
+    Validated,
+    View,
+)
 from napari_xseg.jobs import (
     ArrayFile,
+    AugmentationRequest,
     Engine,
     EngineDied,
     FileSource,
@@ -286,3 +299,73 @@ def test_stop_now_leaves_the_last_saved_model(
         list(job)
     assert died.value.asked
     assert load_model(request.out).config.width == 2
+
+
+def test_a_warm_engine_has_told_what_it_computes_on(shared_engine: Engine) -> None:
+    (devices,) = shared_engine.submit(WarmUp())
+    assert isinstance(devices, Devices)
+    assert devices.names[0] == "cpu"
+    assert len(devices.names) == len(devices.descriptions)
+    assert "threads" in devices.descriptions[0]
+
+
+def test_a_training_in_the_engine_shows_what_is_looked_at(
+    tiny: TrainConfig,
+    scan: tuple[np.ndarray, np.ndarray],
+    shared_engine: Engine,
+    training: Callable[..., TrainRequest],
+) -> None:
+    folder = shared_engine.folder
+    shared = share_planes(folder / "seen.raw", {z: scan[0][z] for z in (3, 4, 5)}, 8)
+    job = shared_engine.submit(training(config=tiny.replace(steps=1_000_000)))
+    own = View(6, (0, 32, 0, 32), folder)
+    job.look_at(own)
+    shown = []
+    for event in job:
+        if isinstance(event, Preview):
+            pixels = np.fromfile(event.path, np.uint8)
+            event.path.unlink()
+            assert pixels.size == 32 * 32
+            assert pixels.max() <= 2
+            shown.append(event.z)
+            job.look_at(View(4, own.box, folder, shared.model_dump(mode="json")))
+            if event.z == 4:
+                job.stop()
+    assert shown == [6, 4]
+
+
+def test_a_continued_training_names_its_parent(
+    trained: Path, shared_engine: Engine, training: Callable[..., TrainRequest]
+) -> None:
+    request = training(parent=trained)
+    list(shared_engine.submit(request))
+    assert load_model(request.out).metadata["parent"]["identity"] == load_model(trained).identity
+
+
+def test_augmented_crops_are_the_same_here_and_in_the_engine(
+    tiny: TrainConfig,
+    files: tuple[FileSource, FileSource],
+    shared_engine: Engine,
+    tmp_path: Path,
+) -> None:
+    request = AugmentationRequest(
+        images=files[0],
+        labels=files[1],
+        config=tiny,
+        wish=SplitWish(train="1,5", val=(3,)),
+        folder=tmp_path,
+        count=3,
+    )
+    assert AugmentationRequest.from_dict(request.model_dump(mode="json")) == request
+    found = []
+    for events in (request.run(), shared_engine.submit(request)):
+        (crops,) = events
+        assert isinstance(crops, Crops)
+        assert crops.shape == (3, 16, 16)
+        found.append(crops.path.read_bytes())
+        crops.path.unlink()
+    assert found[0] == found[1]
+    assert len(found[0]) == 3 * 16 * 16 * 5
+    labels = np.frombuffer(found[0], np.uint8, offset=3 * 16 * 16 * 4)
+    assert set(np.unique(labels)) <= {0, 1, 2}
+    assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,10 @@ from napari_xseg.jobs import (
         events.Progress("validate", 1, 2, 0.25),
         StepDone(1, 2, 0.1 + 0.2, 1e-300, 3.0),
         Validated(1, 2.0, 0.5, 0.25, 0.125, (0.5, 0.75), True),
+        events.Preview(3, (0, 4, 1, 5), Path("a") / "raw", 7, 0.125),
+        events.Devices(("cpu", "cuda:0"), ("a processor", "a GPU")),
+        events.Crops(Path("crops"), (9, 64, 64)),
+        events.SlicesDone((3, 4), Path("mask.zarr"), 1),
         Finished(Path("a") / "run", "stopped", 1.0, {"dice_foreground": 0.5, "path": 1.0}),
     ],
 )
@@ -43,4 +47,5 @@ def test_every_kind_of_event_is_tested_above() -> None:
     kinds = {item for item in vars(events).values() if isinstance(item, type)}
     kinds = {item for item in kinds if issubclass(item, Event) and item is not Event}
     known = {Message, Started, events.Progress, StepDone, Validated, Finished}
+    known |= {events.Preview, events.Devices, events.Crops, events.SlicesDone}
     assert kinds == known

@@ -245,6 +245,35 @@ def test_a_slice_is_the_same_alone_and_in_a_batch(make_network: MakeNetwork, pat
         assert close(predictor.logits(x[place : place + 1], (37, 41)), together[place : place + 1])
 
 
+@pytest.mark.parametrize("patch", [1, 2, 4])
+@pytest.mark.parametrize("room", [None, 1 << 19])
+def test_a_box_is_the_same_to_the_bit_alone_and_in_a_batch(
+    make_network: MakeNetwork, patch: Any, room: int | None
+) -> None:
+    config = ModelConfig(width=4, depth=2, context=1, patch=patch)
+    predictor = Predictor(make_network(config), CPU, "float32", workspace=room)
+    slices = planes(config, (137, 141), 3)
+    channels = [[blocks_of(plane, config) for plane in each] for each in slices]
+    whole, sure = predictor.predict(stack_blocks(channels), (137, 141), confidence=True)
+    assert sure is not None
+    for top, bottom, left, right in ((0, 137, 0, 141), (60, 61, 3, 141), (100, 137, 50, 60)):
+        for index in range(3):
+            box = (top, bottom, left, right)
+            found, certain = predictor.predict(
+                channels[index : index + 1], (137, 141), confidence=True, box=box
+            )
+            assert certain is not None
+            assert torch.equal(found[0], whole[index, top:bottom, left:right])
+            assert torch.equal(certain[0], sure[index, top:bottom, left:right])
+
+
+def test_tiles_are_even(make_network: MakeNetwork) -> None:
+    """A slice a little too large for one tile is not covered by large ones that overlap."""
+    config = ModelConfig(width=8, depth=2, patch=2)
+    tiles = list(cut_tiles(config, (2048, 2048), 1900**2))
+    assert [tile.core for tile in tiles[:2]] == [(0, 1024, 0, 1024), (0, 1024, 1024, 2048)]
+
+
 def test_bfloat16_agrees(make_network: MakeNetwork) -> None:
     config = ModelConfig(width=8, depth=3, context=1, patch=2)
     network, slices = make_network(config), planes(config, (64, 64), 2)

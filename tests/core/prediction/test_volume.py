@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,10 +18,11 @@ from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.intensity import measure_intensity
 from napari_xseg.data.region import Circle
 from napari_xseg.data.volume import VoxelSize, hash_source, open_volume, volume_from_array
-from napari_xseg.events import Control, Event, Finished, Message, Progress, Started
+from napari_xseg.events import Control, Event, Finished, Message, Progress, SlicesDone, Started
 from napari_xseg.metrics import fractions
 from napari_xseg.prediction.predictor import Predictor, blocks_of, stack_blocks
-from napari_xseg.prediction.volume import PredictJob, predict, read_sidecar, sidecar_path
+from napari_xseg.prediction.sidecar import read_sidecar, sidecar_path
+from napari_xseg.prediction.volume import PredictJob, predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -344,3 +347,48 @@ def test_the_next_slices_are_read_while_the_network_runs(
     assert threads
     assert threading.main_thread().name not in threads
     assert json.loads(sidecar_path(tmp_path / "mask.tif").read_text(encoding="utf-8"))
+
+
+READ = """
+import sys, numpy as np, zarr
+for line in sys.stdin:
+    path, page = line.rstrip("\\n").rsplit(" ", 1)
+    print(zarr.open(path, mode="r")["0"][int(page)].tobytes().hex(), flush=True)
+"""
+
+
+def test_slices_can_be_read_by_others_as_they_are_made(
+    model: SavedModel, scan: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Predictor, "batch_size", lambda *_: 2)
+    slices = (7, 2, 3, 8, 0)
+    job = job_of(
+        model, scan[0], tmp_path / "m.zarr", slices=slices, confidence=tmp_path / "sure.zarr"
+    )
+    seen: dict[int, tuple[int, bytes]] = {}
+    with subprocess.Popen(
+        [sys.executable, "-c", READ], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        for event in predict(job):
+            if isinstance(event, SlicesDone):
+                assert event.path.parent == tmp_path
+                assert not job.out.exists()
+                for page, z in enumerate(event.slices, event.first):
+                    other.stdin.write(f"{event.path} {page}\n")
+                    other.stdin.flush()
+                    seen[page] = z, bytes.fromhex(other.stdout.readline())
+                assert event.confidence is not None
+        other.stdin.close()
+    mask = open_volume(job.out)[:]
+    assert [seen[page][0] for page in range(5)] == list(slices)
+    for page in range(5):
+        assert seen[page][1] == mask[page].tobytes()
+
+
+def test_a_tiff_cannot_be_read_before_its_end(
+    model: SavedModel, scan: Scan, tmp_path: Path
+) -> None:
+    events = run(job_of(model, scan[0], tmp_path / "m.tif"))
+    assert not any(isinstance(event, SlicesDone) for event in events)

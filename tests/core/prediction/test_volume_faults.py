@@ -19,7 +19,8 @@ from napari_xseg.data.volume import open_volume, volume_from_array
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Finished, Progress, Started
 from napari_xseg.prediction.predictor import Predictor
-from napari_xseg.prediction.volume import PredictJob, predict, read_sidecar, sidecar_path
+from napari_xseg.prediction.sidecar import read_sidecar, sidecar_path
+from napari_xseg.prediction.volume import PredictJob, predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
