@@ -184,10 +184,20 @@ class Evaluation:
 
 
 def score_slice(
-    z: int, truth: IndexMap, prediction: IndexMap, classes: int, border: int = 2
+    z: int,
+    truth: IndexMap,
+    prediction: IndexMap,
+    classes: int,
+    border: int = 2,
+    band: NDArray[np.bool_] | None = None,
 ) -> SliceScore:
-    """Count slice `z` of two uint8 (y, x) index maps with indices 0..classes-1 or 255."""
-    inner = np.where(border_band(truth, border), IGNORE, truth)
+    """Count slice `z` of two uint8 (y, x) index maps with indices 0..classes-1 or 255.
+
+    `band`, bool (y, x), is the one around class borders where it is known already.
+    """
+    if band is None:
+        band = border_band(truth, border)
+    inner = np.where(band, IGNORE, truth)
     labelled = truth != IGNORE
     return SliceScore(
         z=z,

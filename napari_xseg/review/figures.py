@@ -58,18 +58,21 @@ class SliceView:
 
 
 @styled
-def figure_six(view: SliceView, classes: ClassTable, *, on_image: bool = False) -> Figure:
+def figure_six(
+    view: SliceView, classes: ClassTable, *, on_image: bool = False, name: str = ""
+) -> Figure:
     """Show the true classes beside the misclassified pixels, as figure 6 of the poster does.
 
     Mistakes have the colour of their true class, on black, or with `on_image` on
     the dimmed grey slice. Slices over 1000 pixels are shrunk; no mistake gets
-    lost by it. `view.truth` must be given.
+    lost by it. `view.truth` must be given; where it is no truth but another
+    mask, `name` says what it is called.
     """
     truth = _known_truth(view)
     factor = pictures.shrink_factor(truth.shape, _PANEL_PIXELS)
     panels = [
-        _classes_panel(f"True classes, z = {view.z}", truth, classes, factor),
-        _mistakes_panel(view, classes, on_image, factor),
+        _classes_panel(f"{name or 'True classes'}, z = {view.z}", truth, classes, factor),
+        _mistakes_panel(view, classes, on_image, factor, name),
     ]
     return _panel_figure(panels, _legend(classes, truth), columns=2)
 
@@ -229,7 +232,9 @@ def _classes_panel(title: str, index_map: IndexMap, classes: ClassTable, factor:
     return title, pictures.class_picture(pictures.shrink(index_map, factor), classes)
 
 
-def _mistakes_panel(view: SliceView, classes: ClassTable, on_image: bool, factor: int) -> _Panel:
+def _mistakes_panel(
+    view: SliceView, classes: ClassTable, on_image: bool, factor: int, name: str = ""
+) -> _Panel:
     truth = _known_truth(view)
     mistakes = mistakes_map(truth, view.prediction)
     counted = np.count_nonzero((truth != IGNORE) & (view.prediction != IGNORE))
@@ -238,9 +243,8 @@ def _mistakes_panel(view: SliceView, classes: ClassTable, on_image: bool, factor
     if on_image and view.image is not None:
         under = pictures.grey_picture(pictures.shrink(view.image, factor))
     small = pictures.shrink_mistakes(mistakes, factor)
-    return f"Misclassified, in the true class's colour: {wrong}", pictures.mistakes_picture(
-        small, classes, under
-    )
+    told = f"Different, in {name}'s colour" if name else "Misclassified, in the true class's colour"
+    return f"{told}: {wrong}", pictures.mistakes_picture(small, classes, under)
 
 
 def _legend(classes: ClassTable, shown: IndexMap) -> list[_Entry]:

@@ -19,7 +19,7 @@ from napari_xseg.metrics import IGNORE
 from napari_xseg.review.border import border_band
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -150,6 +150,13 @@ class Mistakes:
             writer.writerows(self.csv_rows())
 
 
+def join_mistakes(classes: ClassTable, parts: Iterable[Mistakes]) -> Mistakes:
+    """Put the mistakes of several slices into one list, largest first."""
+    rows = [part.rows for part in parts]
+    joined = np.concatenate(rows) if rows else np.empty(0, _ROW)
+    return Mistakes(classes, joined[_largest_first(joined)])
+
+
 class MistakeFinder:
     """Collect the connected mistakes of slices visited in order.
 
@@ -175,11 +182,22 @@ class MistakeFinder:
         self._found = 0
         self._last: _Labelled | None = None
 
-    def visit(self, z: int, truth: IndexMap, prediction: IndexMap) -> None:
-        """Take the mistakes of slice `z` from two uint8 (y, x) index maps."""
+    def visit(
+        self,
+        z: int,
+        truth: IndexMap,
+        prediction: IndexMap,
+        band: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Take the mistakes of slice `z` from two uint8 (y, x) index maps.
+
+        `band`, bool (y, x), is the one around class borders where it is known already.
+        """
         codes = _pair_codes(truth, prediction)
         numbers = _connected(codes)
-        rows = _measure(z, codes, numbers, border_band(truth, self._border))
+        if band is None:
+            band = border_band(truth, self._border)
+        rows = _measure(z, codes, numbers, band)
         if self._across_slices:
             self._link(_Labelled(z, codes, numbers, self._found))
         self._rows.append(rows)
