@@ -1,0 +1,133 @@
+"""Small pieces that every dock is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QLocale, Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFrame,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QDoubleValidator
+
+_C = QLocale(QLocale.Language.C)
+_C.setNumberOptions(
+    QLocale.NumberOption.RejectGroupSeparator | QLocale.NumberOption.OmitGroupSeparator
+)
+
+
+class NumberField(QDoubleSpinBox):
+    """A number with a decimal point, whatever the system's language; a typed comma is one too.
+
+    Parameters
+    ----------
+    low, high, value : float
+        Range and first value.
+    decimals : int
+        Digits behind the point; 0 for whole numbers.
+    suffix : str
+        The unit, shown behind the number.
+    """
+
+    def __init__(
+        self,
+        low: float,
+        high: float,
+        value: float,
+        *,
+        decimals: int = 0,
+        step: float = 1.0,
+        suffix: str = "",
+        tip: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setLocale(_C)
+        self.setDecimals(decimals)
+        self.setRange(low, high)
+        self.setSingleStep(step)
+        self.setSuffix(suffix)
+        self.setKeyboardTracking(False)
+        self.setToolTip(tip)
+        self.setValue(value)
+        self.setMinimumWidth(70)
+
+    def validate(self, text: str | None, position: int) -> tuple[QDoubleValidator.State, str, int]:
+        """Accept a comma as the decimal point."""
+        state, mended, place = super().validate((text or "").replace(",", "."), position)
+        return state, mended, place
+
+    def valueFromText(self, text: str | None) -> float:
+        """The number that the text says."""
+        return super().valueFromText((text or "").replace(",", "."))
+
+    def wheelEvent(self, event: object) -> None:
+        """Scroll the dock, not the number, unless it has the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)  # type: ignore[arg-type]
+        else:
+            event.ignore()  # type: ignore[attr-defined]
+
+
+class Fold(QWidget):
+    """A part of a form that opens when its title is clicked, or by the keyboard."""
+
+    def __init__(self, title: str, content: QWidget, *, open_: bool = False) -> None:
+        super().__init__()
+        self._content = content
+        self._button = QToolButton(text=title, checkable=True, checked=open_)  # type: ignore[call-overload]
+        self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._button.setAutoRaise(True)
+        self._button.toggled.connect(self._show)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._button)
+        layout.addWidget(content)
+        self._show(open_)
+
+    def set_open(self, open_: bool) -> None:
+        """Open or close it."""
+        self._button.setChecked(open_)
+
+    def _show(self, open_: bool) -> None:
+        arrow = Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow
+        self._button.setArrowType(arrow)
+        self._content.setVisible(open_)
+
+
+def scrolled(content: QWidget, parent: QWidget) -> QScrollArea:
+    """Fill `parent` with `content`, which scrolls up and down where the screen is small."""
+    area = QScrollArea(parent)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    layout = QVBoxLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(area)
+    return area
+
+
+class Choice(QComboBox):
+    """A list to choose one of; it takes little room, and leaves the wheel to the dock."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: object) -> None:
+        """Scroll the dock, not the choice, unless it has the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)  # type: ignore[arg-type]
+        else:
+            event.ignore()  # type: ignore[attr-defined]

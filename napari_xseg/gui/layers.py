@@ -1,0 +1,388 @@
+"""The layers of napari-xseg: the one file that adds, removes or changes layers.
+
+Each layer of ours says in `metadata["napari_xseg"]` what it is: its `kind`, and the
+class table where it holds classes. Labels layers hold class k as k + 1, and 0 where
+nothing is labelled or predicted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from napari.layers import Image, Labels, Layer, Shapes
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_xseg.data.classes import ClassTable
+from napari_xseg.gui.planes import PreviewPlanes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari import Viewer
+    from numpy.typing import NDArray
+
+KEY = "napari_xseg"
+Kind = Literal[
+    "labels", "preview", "mask", "mistakes", "confidence", "crops", "outline", "region", "reduced"
+]
+# Opacity of a mask over the image: both can be read.
+OPACITY = {"labels": 0.6, "preview": 0.35, "mask": 0.45, "mistakes": 0.9}
+SHAPE_KEYS = ("scale", "translate", "units", "axis_labels")
+
+
+def kind_of(layer: Layer) -> str | None:
+    """What a layer of ours is; None for others."""
+    found = layer.metadata.get(KEY)
+    return found.get("kind") if isinstance(found, dict) else None
+
+
+def classes_of(layer: Layer) -> ClassTable | None:
+    """The class table of a layer; None where it has none."""
+    found = layer.metadata.get(KEY)
+    table = found.get("classes") if isinstance(found, dict) else None
+    return None if table is None else ClassTable.from_dict(table, f"layer {layer.name!r}")
+
+
+def class_colormap(classes: ClassTable) -> DirectLabelColormap:
+    """Colours of a Labels layer of ours: class k + 1 in its colour, all else transparent."""
+    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+    for index, (red, green, blue) in enumerate(classes.colours):
+        colours[index + 1] = np.array([red / 255, green / 255, blue / 255, 1.0])
+    return DirectLabelColormap(color_dict=colours)
+
+
+def grid_of(image: Image | Labels) -> dict[str, Any]:
+    """Scale, position, units and axis names of an image as those of a (z, y, x) layer on it."""
+    grid: dict[str, Any] = {}
+    one = {"scale": 1.0, "translate": 0.0, "units": "pixel", "axis_labels": "z"}
+    for key in SHAPE_KEYS:
+        values = list(getattr(image, key))
+        grid[key] = [one[key], *values] if len(values) == 2 else values[-3:]
+    if len({str(unit) == "pixel" for unit in grid["units"]}) > 1:
+        grid["units"] = ["pixel"] * 3
+    if image.ndim == 2:
+        grid["axis_labels"] = ["z", "y", "x"]
+    return grid
+
+
+def _lies_on(shapes: Shapes, on: Image | Labels) -> bool:
+    grid = grid_of(on)
+    return all(np.array_equal(getattr(shapes, key), grid[key]) for key in ("scale", "translate"))
+
+
+def _keep_thumbnail(layer: Labels) -> None:
+    """Leave the picture in the layer list as it is.
+
+    napari makes it anew for each slice, and paints the whole window again for it: with
+    three layers a quarter of what scrolling costs.
+    """
+    layer._update_thumbnail = lambda *_: None
+
+
+class Layers:
+    """What napari-xseg does with the layers of one viewer."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+
+    def images(self) -> list[Image]:
+        """Image layers that the user may want to segment, top first."""
+        ours = ("confidence", "crops")
+        return [
+            layer
+            for layer in reversed(self._viewer.layers)
+            if isinstance(layer, Image) and kind_of(layer) not in ours
+        ]
+
+    def labels(self) -> list[Labels]:
+        """All Labels layers but previews and overlays, top first."""
+        passing = ("preview", "mistakes", "crops")
+        return [
+            layer
+            for layer in reversed(self._viewer.layers)
+            if isinstance(layer, Labels) and kind_of(layer) not in passing
+        ]
+
+    def of_kind(self, kind: Kind) -> Iterator[Layer]:
+        """The layers of ours that are such, top first."""
+        return (layer for layer in reversed(self._viewer.layers) if kind_of(layer) == kind)
+
+    def __contains__(self, layer: Layer | None) -> bool:
+        return layer is not None and layer in self._viewer.layers
+
+    def add_classes(
+        self,
+        data: Any,
+        classes: ClassTable,
+        *,
+        kind: Kind,
+        name: str,
+        image: Image | Labels | None,
+        below: Layer | None = None,
+        **metadata: Any,
+    ) -> Labels:
+        """Add a Labels layer in class colours.
+
+        Parameters
+        ----------
+        data : array-like
+            (z, y, x) uint8, class k as k + 1.
+        kind, name
+            What it is, and what it is called.
+        image : Image, optional
+            The layer on whose grid it lies.
+        below : Layer, optional
+            The layer under which it is put; on top without it.
+        """
+        grid = {} if image is None else grid_of(image)
+        layer = Labels(
+            data,
+            name=name,
+            colormap=class_colormap(classes),
+            opacity=OPACITY.get(kind, 0.5),
+            metadata={KEY: {"kind": kind, "classes": classes.to_dict(), **metadata}},
+            **grid,
+        )
+        self._add(layer, below)
+        if kind != "labels":
+            layer.editable = False
+        _keep_thumbnail(layer)
+        return layer
+
+    def add_image(
+        self, data: Any, *, kind: Kind, name: str, image: Image | None = None, **options: Any
+    ) -> Image:
+        """Add an Image layer of ours, such as a confidence map or training crops."""
+        grid = {} if image is None else grid_of(image)
+        layer = Image(data, name=name, metadata={KEY: {"kind": kind}}, **{**grid, **options})
+        self._add(layer, None)
+        return layer
+
+    def add_shapes(
+        self,
+        corners: Sequence[NDArray[Any]],
+        *,
+        kind: Kind,
+        name: str,
+        image: Image | Labels,
+        **options: Any,
+    ) -> Shapes:
+        """Add a Shapes layer on the image's grid; `corners` are rectangles of (4, 3) points."""
+        layer = Shapes(
+            list(corners) or None,
+            ndim=3,
+            name=name,
+            metadata={KEY: {"kind": kind}},
+            **{**grid_of(image), **options},
+        )
+        self._add(layer, None)
+        return layer
+
+    def show_outline(
+        self, corners: Sequence[NDArray[Any]], *, name: str, on: Image | Labels, width: float
+    ) -> Shapes:
+        """Show rectangles of (4, 3) data points of the layer `on`, in place of those before.
+
+        `width` is that of the line, in pixels of the layer.
+        """
+        shown = next(self.of_kind("outline"), None)
+        if isinstance(shown, Shapes) and _lies_on(shown, on):
+            # Not a new layer, which takes napari 0.3 s.
+            shown.data = list(corners)
+            shown.edge_width = width
+            return shown
+        self.remove(shown)
+        return self.add_shapes(
+            corners,
+            kind="outline",
+            name=name,
+            image=on,
+            face_color="transparent",
+            edge_color="#ffd500",
+            edge_width=width,
+        )
+
+    def paint_with(self, layer: Labels, label: int) -> None:
+        """Take up the brush in a layer, with a label."""
+        self.select(layer)
+        layer.selected_label = label
+        layer.mode = "paint"
+
+    def add_region(self, image: Image) -> Shapes:
+        """Add a Shapes layer on the image's grid, ready for drawing a polygon."""
+        layer = self.add_shapes(
+            [],
+            kind="region",
+            name="region",
+            image=image,
+            face_color="#ffd54f22",
+            edge_color="#ffd54f",
+            edge_width=2,
+        )
+        layer.mode = "add_polygon"
+        return layer
+
+    def add(self, data: Any, options: dict[str, Any], kind: str) -> Layer:
+        """Add a layer as readers give it: data, its options, "image" or "labels"."""
+        made: Layer = Layer.create(data, options, kind)
+        self._add(made, None)
+        return made
+
+    def add_reduced(self, layer: Layer, copy: NDArray[Any], step: int) -> None:
+        """Add a copy of a (z, y, x) layer made of every `step`-th voxel along each axis."""
+        data, options, kind = layer.as_layer_data_tuple()
+        del data
+        wanted = ("scale", "translate", "units", "axis_labels", "colormap", "opacity", "blending")
+        kept = {key: options[key] for key in wanted if key in options}
+        if kind == "image":
+            kept["contrast_limits"] = options["contrast_limits"]
+        kept["scale"] = [length * step for length in kept["scale"]]
+        kept["metadata"] = {KEY: {"kind": "reduced"}}
+        self.add(copy, {**kept, "name": f"{layer.name} (reduced)"}, kind)
+
+    def set_visible(self, layer: Layer, visible: bool) -> None:
+        """Show or hide a layer that is still there."""
+        if layer in self._viewer.layers:
+            layer.visible = visible
+
+    def recolour(self, layer: Labels, classes: ClassTable) -> None:
+        """Give a layer of ours another class table."""
+        layer.metadata = {
+            **layer.metadata,
+            KEY: {**layer.metadata[KEY], "classes": classes.to_dict()},
+        }
+        layer.colormap = class_colormap(classes)
+
+    def make_ours(self, layer: Labels, data: Any, classes: ClassTable) -> Labels:
+        """Have a layer show other labels of the same shape, in class colours, to paint in."""
+        known = layer.metadata.get(KEY, {})
+        content = {**known, "kind": "labels", "classes": classes.to_dict()}
+        layer.metadata = {**layer.metadata, KEY: content}
+        layer.data = data
+        layer.colormap = class_colormap(classes)
+        layer.editable = True
+        return layer
+
+    def replace_data(self, layer: Labels, data: Any) -> None:
+        """Show another array of the same shape in a layer."""
+        layer.data = data
+
+    def refresh(self, layer: Layer) -> None:
+        """Draw the slice in view anew: the layer's array has changed."""
+        layer.refresh(extent=False, thumbnail=False)
+
+    def remove(self, *layers: Layer | None) -> None:
+        """Take layers away; those that the user took away already are none."""
+        for layer in layers:
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def select(self, layer: Layer) -> None:
+        """Make a layer the active one, without a change of what is seen."""
+        self._viewer.layers.selection.active = layer
+
+    def show_preview(
+        self,
+        z: int,
+        box: tuple[int, int, int, int],
+        values: NDArray[np.uint8],
+        *,
+        classes: ClassTable,
+        shape: tuple[int, int, int],
+        image: Image,
+        seen: bool = True,
+    ) -> Labels:
+        """Show the mask of a part of a slice, class k as k + 1, in the preview layer.
+
+        A mask that is not `seen`, of another slice than the one in view, costs no drawing.
+        """
+        layer = self._preview_layer(classes, shape, image)
+        layer.data.put(z, box, values)
+        if seen:
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
+        return layer
+
+    def hide_preview(self, *slices: int) -> None:
+        """Take the masks of these slices out of the preview layer."""
+        for layer in self.of_kind("preview"):
+            if slices and isinstance(layer.data, PreviewPlanes):
+                layer.data.forget(*slices)
+                layer.refresh(extent=False, thumbnail=False)
+
+    def show_crops(
+        self,
+        values: NDArray[np.float32],
+        labels: NDArray[np.uint8],
+        *,
+        classes: ClassTable,
+        image: Image,
+    ) -> None:
+        """Show grey values and labels, class k as k + 1, both (y, x), to the right of the image."""
+        self.remove(*list(self.of_kind("crops")))
+        grid = {key: tuple(value)[-2:] for key, value in grid_of(image).items()}
+        y, x = grid["translate"]
+        grid["translate"] = (y, x + 1.05 * image.data.shape[-1] * grid["scale"][1])
+        known = {KEY: {"kind": "crops", "classes": classes.to_dict()}}
+        limits = image.contrast_limits
+        colours = class_colormap(classes)
+        for layer in (
+            Image(values, name="crops", contrast_limits=limits, metadata=known, **grid),
+            Labels(
+                labels,
+                name="labels of crops",
+                opacity=0.4,
+                colormap=colours,
+                metadata=known,
+                **grid,
+            ),
+        ):
+            self._add(layer, None)
+            layer.editable = False
+
+    def edit_slice(self, layer: Labels, z: int, plane: NDArray[np.uint8]) -> int:
+        """Replace slice z of a painted layer by `plane` (y, x), as one step that can be undone.
+
+        Returns the number of pixels that changed.
+        """
+        old = np.asarray(layer.data[z])
+        differs = old != plane
+        rows, columns = (np.flatnonzero(differs.any(axis=axis)) for axis in (1, 0))
+        if not rows.size:
+            return 0
+        key = (z, slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        # Not data_setitem, whose index of each pixel takes gigabytes for a large slice.
+        layer._save_history((key, old[key[1:]].copy(), plane[key[1:]].copy()))
+        layer.data[key] = plane[key[1:]]
+        layer.refresh(extent=False)
+        return int(np.count_nonzero(differs))
+
+    def _preview_layer(
+        self, classes: ClassTable, shape: tuple[int, int, int], image: Image
+    ) -> Labels:
+        for layer in self.of_kind("preview"):
+            if isinstance(layer, Labels) and layer.data.shape == shape:
+                if classes_of(layer) != classes:
+                    self.recolour(layer, classes)
+                return layer
+            self.remove(layer)
+        painted = next(self.of_kind("labels"), None)
+        return self.add_classes(
+            PreviewPlanes(shape),
+            classes,
+            kind="preview",
+            name="preview",
+            image=image,
+            below=painted,
+        )
+
+    def _add(self, layer: Layer, below: Layer | None) -> None:
+        active = self._viewer.layers.selection.active
+        kept = kind_of(layer) not in ("labels", "region", None) and active in self._viewer.layers
+        if below is not None and below in self._viewer.layers:
+            self._viewer.layers.insert(self._viewer.layers.index(below), layer)
+        else:
+            self._viewer.layers.append(layer)
+        if kept:
+            # The user goes on painting in the layer that was theirs.
+            self._viewer.layers.selection.active = active

@@ -1,0 +1,160 @@
+"""Opening files, folders and projects from a dock: read in the background, then shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_xseg.data.project import ImageMoved
+from napari_xseg.errors import XsegError
+from napari_xseg.gui.opening import NeedsUnlabelled, Opened, open_pair, open_path
+from napari_xseg.gui.reader import ask_unlabelled
+from napari_xseg.gui.side_by_side import says_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtWidgets import QWidget
+
+    from napari_xseg.data.labels import Unlabelled
+    from napari_xseg.gui.session import Session
+
+    Found = list[tuple[Opened, list[tuple[Any, dict[str, Any], str]]]]
+
+
+class Opener(QObject):
+    """Opens what the user chose or dropped, and makes it what the session works on.
+
+    Parameters
+    ----------
+    session : Session
+    window : QWidget
+        Dialogs belong to it.
+    """
+
+    busy_changed = Signal(bool)
+
+    def __init__(self, session: Session, window: QWidget) -> None:
+        super().__init__(window)
+        self._session = session
+        self._window = window
+
+    def open(self, paths: Sequence[Path], unlabelled: Unlabelled = None) -> None:
+        """Open files, folders or a project; two of which one says labels are a pair.
+
+        What cannot be opened is told to the user; a question about label values is asked.
+        """
+        wanted = list(paths)
+        call = self._session.jobs.call(lambda: read_all(wanted, unlabelled))
+        call.returned.connect(self._show)
+        call.failed.connect(lambda error: self._on_failed(error, wanted))
+        self.busy_changed.emit(True)
+
+    def take_drops(self, widget: QWidget) -> None:
+        """Open what is dropped on a widget."""
+        widget.setAcceptDrops(True)
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Take drops of files."""
+        if event is None or event.type() not in (QEvent.Type.DragEnter, QEvent.Type.Drop):
+            return False
+        mime = event.mimeData()  # type: ignore[attr-defined]
+        paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+        if not paths:
+            return False
+        event.acceptProposedAction()  # type: ignore[attr-defined]
+        if event.type() == QEvent.Type.Drop:
+            self.open(paths)
+        return True
+
+    # -- what was read ------------------------------------------------------
+
+    def _on_failed(self, error: Exception, paths: list[Path]) -> None:
+        self.busy_changed.emit(False)
+        if not isinstance(error, NeedsUnlabelled):
+            self._session.show_error(error)
+            return
+        try:
+            answer = ask_unlabelled(error)
+        except NeedsUnlabelled:
+            return  # the user thought better of it
+        self.open(paths, answer)
+
+    def _show(self, found: Found) -> None:
+        self.busy_changed.emit(False)
+        try:
+            for opened, layers in found:
+                for warning in opened.warnings:
+                    self._session.warn(warning)
+                if opened.project is not None:
+                    self._open_project(opened.project)
+                else:
+                    self._show_layers(layers)
+        except XsegError as error:
+            self._session.show_error(error)
+
+    def _show_layers(self, layers: list[tuple[Any, dict[str, Any], str]]) -> None:
+        session = self._session
+        for data, options, kind in layers:
+            if kind == "image":
+                session.set_image(session.layers.add(data, options, kind))  # type: ignore[arg-type]
+            elif session.store is None or session.image is None or len(layers) == 1:
+                made: Any = session.layers.add(data, options, kind)
+                if session.images is not None and made.data.shape == session.images.shape:
+                    self._use(made)
+            # Else the image has a project, whose labels are these or come from them.
+
+    def _use(self, layer: Any) -> None:
+        if self._session.store is None or may_replace(self._session, layer, self._window):
+            self._session.use_labels(layer)
+
+    def _open_project(self, folder: Path) -> None:
+        try:
+            self._session.open_project(folder)
+        except ImageMoved as error:
+            place = self._ask_where(error)
+            if place:
+                self._session.open_project(folder, image=Path(place))
+
+    def _ask_where(self, error: ImageMoved) -> str:
+        box = QMessageBox(self._window)
+        box.setWindowTitle("napari-xseg")
+        box.setText(str(error))
+        file = box.addButton("A &file...", QMessageBox.ButtonRole.AcceptRole)
+        folder = box.addButton("A f&older...", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        if box.clickedButton() is file:
+            return str(QFileDialog.getOpenFileName(self._window, "Where the image is")[0])
+        if box.clickedButton() is folder:
+            return str(QFileDialog.getExistingDirectory(self._window, "Where the image is"))
+        return ""
+
+
+def read_all(paths: list[Path], unlabelled: Unlabelled) -> Found:
+    """Open each path, or two as a pair; the layers' data and options with it."""
+    says = [says_labels(path.name) for path in paths]
+    if len(paths) == 2 and sum(says) == 1:
+        images, labels = (paths[says.index(which)] for which in (False, True))
+        opened = [open_pair(images, labels, unlabelled=unlabelled)]
+    else:
+        opened = [open_path(path, unlabelled=unlabelled) for path in paths]
+    return [(one, one.layers()) for one in opened]
+
+
+def may_replace(session: Session, layer: Any, window: QWidget) -> bool:
+    """Whether the labels of the project may give way; asks where something is labelled."""
+    if session.store is None or not session.store.labelled:
+        return True
+    answer = QMessageBox.question(
+        window,
+        "napari-xseg",
+        f"Replace the labels of this project ({len(session.store.labelled)} slices) by those of "
+        f"the layer {layer.name!r}? This cannot be undone.",
+    )
+    return bool(answer == QMessageBox.StandardButton.Yes)

@@ -1,0 +1,1 @@
+"""The Predict dock: model, slices or volumes, masks and their files."""

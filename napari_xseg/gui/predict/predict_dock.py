@@ -1,0 +1,366 @@
+"""The Predict dock: a model, what it predicts, and the masks that come of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QGroupBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_xseg.data.slices import parse_slices
+from napari_xseg.errors import XsegError
+from napari_xseg.gui.data_bar import DataBar
+from napari_xseg.gui.forms import Fold, scrolled
+from napari_xseg.gui.job_bar import JobBar
+from napari_xseg.gui.predict.fractions_table import FractionsTable
+from napari_xseg.gui.predict.mask_list import MaskList
+from napari_xseg.gui.predict.model_chooser import ModelChooser
+from napari_xseg.gui.predict.other_images import OtherMenu
+from napari_xseg.gui.predict.predict_form import OptionsForm
+from napari_xseg.gui.predict.predicting import predictions_of
+from napari_xseg.gui.predict.prediction import FLAG
+from napari_xseg.gui.session import session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import napari
+    from napari.layers import Image
+    from qtpy.QtGui import QCloseEvent
+
+    from napari_xseg.gui.images import Images
+
+# Milliseconds after which a slice that is not there yet gets a bar, and between two looks.
+PATIENCE, LOOK = 400, 200
+WAITS = "Waits until the training ends"
+
+
+class PredictDock(QWidget):
+    """Predicts the slice in view, a range, the volume, or other images, with a chosen model.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.session = session_of(napari_viewer)
+        self.predictions = predictions_of(self.session)
+        self._repeat: Callable[[], None] | None = None
+        self._repeating = False
+        self._is_range = False
+        self._make_widgets()
+        self._lay_out()
+        self._connect()
+        self._update()
+        self._count_range()
+        if self.predictions.current is not None:
+            self.bar.follow(self.predictions.current.job)
+        self.session.warm_up()
+
+    # -- widgets ------------------------------------------------------------
+
+    def _make_widgets(self) -> None:
+        session = self.session
+        self.data = DataBar(session, labels=False, project=False)
+        self.data.opener.take_drops(self)
+        self.chooser = ModelChooser(session)
+        self.options = OptionsForm(session)
+        self.this_slice = _button("&This slice", "Predict the slice in view (Ctrl+Enter).")
+        self.follow = QCheckBox("F&ollow")
+        self.follow.setToolTip("Predict each slice that you look at, into the layer preview.")
+        self.follow.setChecked(session.live.follow)
+        self.range = QLineEdit()
+        self.range.setPlaceholderText("160:200")
+        self.range.setToolTip("Slices by z from 0, as a list, Python ranges or both: 13,39,160:200")
+        self.range_count = QLabel()
+        self.range_count.setToolTip("How many slices the range names.")
+        self.predict_range = _button("Predict r&ange", "Predict the slices named, into one mask.")
+        self.volume = _button("W&hole volume", "Predict all slices into a mask of the project.")
+        self.other = _button("Oth&er", "Predict another layer, or a file or folder.")
+        self.other_menu = OtherMenu(session, self._predict_other, self)
+        self.other.setMenu(self.other_menu)
+        self.bar = JobBar(session.jobs)
+        self.bar.stop.setText("&Cancel")
+        self.bar.stop.setToolTip("End after the slices under way. What is done is kept.")
+        self.speed = QLabel()
+        self.speed.setToolTip("Million pixels predicted in a second.")
+        self.note = QLabel()
+        self.note.setWordWrap(True)
+        self.note.setToolTip("The slice predicted last: time, and shares of the classes.")
+        self.warning = QLabel()
+        self.warning.setWordWrap(True)
+        self.warning.setToolTip("The images do not look like those that the model learnt from.")
+        self.match = _button(
+            "&Match intensity and predict again",
+            "Map the grey values onto those of the training images, and do the same once more.",
+        )
+        self.fractions = FractionsTable()
+        self.masks = MaskList(session)
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK)
+        self._patience = QTimer(self)
+        self._patience.setInterval(PATIENCE)
+        self._patience.setSingleShot(True)
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(6)
+        column.addWidget(self.data)
+        column.addWidget(self.chooser)
+        column.addWidget(self._what_group())
+        fold = Fold("Options", self.options)
+        fold.setToolTip("Confidence, grey values, region and device.")
+        column.addWidget(fold)
+        column.addWidget(self._warning_panel())
+        column.addWidget(self.bar)
+        column.addWidget(self.speed)
+        column.addWidget(self.note)
+        column.addWidget(self.fractions)
+        group = QGroupBox("Masks")
+        inner = QVBoxLayout(group)
+        inner.setContentsMargins(6, 4, 6, 6)
+        inner.addWidget(self.masks)
+        column.addWidget(group)
+        column.addStretch(1)
+        scrolled(content, self)
+
+    def _what_group(self) -> QGroupBox:
+        group = QGroupBox("Predict")
+        grid = QGridLayout(group)
+        grid.setContentsMargins(6, 4, 6, 6)
+        grid.setSpacing(4)
+        grid.addWidget(self.this_slice, 0, 0)
+        grid.addWidget(self.follow, 0, 1)
+        grid.addWidget(self.volume, 1, 0)
+        grid.addWidget(self.other, 1, 1)
+        label = QLabel("Ran&ge")
+        label.setBuddy(self.range)
+        named = QGridLayout()
+        named.setSpacing(4)
+        named.addWidget(label, 0, 0)
+        named.addWidget(self.range, 0, 1)
+        named.addWidget(self.range_count, 0, 2)
+        named.addWidget(self.predict_range, 0, 3)
+        named.setColumnStretch(1, 1)
+        grid.addLayout(named, 2, 0, 1, 2)
+        return group
+
+    def _warning_panel(self) -> QFrame:
+        self.warning_panel = QFrame()
+        self.warning_panel.setFrameShape(QFrame.Shape.StyledPanel)
+        inner = QVBoxLayout(self.warning_panel)
+        inner.setContentsMargins(6, 6, 6, 6)
+        inner.addWidget(self.warning)
+        inner.addWidget(self.match)
+        self.warning_panel.setVisible(False)
+        return self.warning_panel
+
+    def _connect(self) -> None:
+        session = self.session
+        for signal in (
+            session.image_changed,
+            session.model_changed,
+            session.project_changed,
+            session.layers_changed,
+            self.predictions.changed,
+        ):
+            signal.connect(self._update)
+        session.image_changed.connect(self._count_range)
+        session.live.changed.connect(self._show_follow)
+        self.predictions.finished.connect(self._on_finished)
+        self.this_slice.clicked.connect(self.predict_slice)
+        self.volume.clicked.connect(self.predict_volume)
+        self.predict_range.clicked.connect(self.predict_named)
+        self.range.textChanged.connect(self._count_range)
+        self.range.returnPressed.connect(self.predict_range.click)
+        self.follow.toggled.connect(self._set_follow)
+        self.match.clicked.connect(self._match_and_repeat)
+        self.masks.selected.connect(self._show_fractions_of)
+        self._timer.timeout.connect(self._look)
+        self._patience.timeout.connect(self._follow_slice)
+        for key in ("Ctrl+Return", "Ctrl+Enter"):
+            QShortcut(
+                QKeySequence(key),
+                self,
+                self.this_slice.click,
+                context=Qt.ShortcutContext.WindowShortcut,
+            )
+
+    # -- what the user asks for ---------------------------------------------
+
+    def predict_slice(self) -> None:
+        """Predict the slice in view."""
+        self._ask(lambda: self.predictions.look(self.options.value()))
+        if self.predictions.looking is not None:
+            self._patience.start()
+
+    def predict_volume(self) -> None:
+        """Predict all slices of the image."""
+        images = self.session.images
+        self._start(tuple(range(0 if images is None else images.shape[0])))
+
+    def predict_named(self) -> None:
+        """Predict the slices that the range names."""
+        self._ask(lambda: self._start(self._named()))
+
+    def _predict_other(
+        self, images: Images, layer: Image | None, out: Path | None, overwrite: bool
+    ) -> None:
+        self._start(tuple(range(images.shape[0])), images, layer, out, overwrite)
+
+    def _start(
+        self,
+        slices: tuple[int, ...],
+        images: Images | None = None,
+        layer: Image | None = None,
+        out: Path | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        def begin(overwrite: bool) -> None:
+            prediction = self.predictions.start(
+                slices,
+                self.options.value(),
+                images=images,
+                layer=layer,
+                out=out,
+                overwrite=overwrite,
+            )
+            self.bar.follow(prediction.job)
+            prediction.job.events.connect(self._mend_words)
+            self._timer.start()
+
+        # Done once more, it replaces what it has made itself.
+        self._repeat = partial(begin, True) if out is not None else partial(begin, overwrite)
+        self._ask(lambda: begin(overwrite))
+
+    def _ask(self, what: Callable[[], None]) -> None:
+        """Do it, unless the user has to mend something first."""
+        try:
+            what()
+        except XsegError as error:
+            self.session.show_error(error)
+
+    def _named(self) -> tuple[int, ...]:
+        images = self.session.require_images()
+        return parse_slices(self.range.text().strip() or "nothing", images.shape[0], "range")
+
+    def _match_and_repeat(self) -> None:
+        self.options.match.setChecked(True)
+        last, repeat = self.predictions.last, self._repeat
+        if self.predictions.off_grey_values:
+            self.predict_slice()
+        elif last is not None and repeat is not None:
+            self.session.layers.remove(last.layer, last.confidence)
+            if self.predictions.current is None:
+                self._ask(repeat)
+            else:
+                self._repeating = True
+                self.predictions.cancel()
+
+    def _set_follow(self, on: bool) -> None:
+        if on != self.session.live.follow:
+            self.session.live.follow = on
+
+    # -- what is shown ------------------------------------------------------
+
+    def _show_follow(self) -> None:
+        self.follow.setChecked(self.session.live.follow)
+
+    def _update(self) -> None:
+        session, current = self.session, self.predictions.current
+        able = session.images is not None and self.chooser.info is not None
+        self.this_slice.setEnabled(able and self.predictions.looking is None)
+        self.follow.setEnabled(able or session.live.follow)
+        self.volume.setEnabled(able and current is None)
+        self.other.setEnabled(self.chooser.info is not None and current is None)
+        self.predict_range.setEnabled(able and current is None and self._is_range)
+        speed = 0.0 if current is None else current.megapixels_per_second
+        self.speed.setText(f"{speed:.1f} Mpx/s")
+        self.speed.setVisible(speed > 0)
+        self.note.setText(self.predictions.slice_note)
+        self.note.setVisible(bool(self.predictions.slice_note))
+        self._show_warning()
+
+    def _show_warning(self) -> None:
+        last = self.predictions.last
+        off = self.predictions.off_grey_values or ("" if last is None else last.off_grey_values)
+        self.warning.setText(off)
+        self.warning_panel.setVisible(bool(off))
+
+    def _mend_words(self, _: object = None) -> None:
+        """There are no command line flags here."""
+        words = self.bar.log.toolTip()
+        if FLAG in words:
+            self.bar.show_message(words.replace(FLAG, ""))
+
+    def _count_range(self) -> None:
+        text = self.range.text().strip()
+        try:
+            count = len(self._named()) if text else 0
+            words, tip = (f"{count:,} slice{'s' * (count != 1)}" if count else ""), ""
+        except XsegError as error:
+            count, words, tip = 0, "not there", str(error)
+        self._is_range = count > 0
+        self.range_count.setText(words)
+        self.range_count.setToolTip(tip or "How many slices the range names.")
+        self._update()
+
+    def _look(self) -> None:
+        """Say why a job does not begin; it tells nothing itself before."""
+        training, job = self.session.training, self.bar.job
+        if self.predictions.current is None and self.predictions.looking is None:
+            self._timer.stop()
+        elif job is not None and job.state == "waiting":
+            behind = training is not None and not training.over
+            self.bar.say(WAITS if behind else "Waits for another job")
+
+    def _follow_slice(self) -> None:
+        job = self.predictions.looking
+        if job is not None and self.bar.job is None:
+            self.bar.follow(job)
+            self._timer.start()
+
+    def _on_finished(self) -> None:
+        last = self.predictions.last
+        if last is None:
+            return
+        self.masks.refresh()
+        self.masks.select(last.plan.out)
+        if last.fractions:
+            self.fractions.set_value(last.plan.info.classes, last.fractions)
+        if self._repeating and self._repeat is not None:
+            self._repeating = False
+            self._ask(self._repeat)
+
+    def _show_fractions_of(self, path: Path | None) -> None:
+        if path is not None:
+            self.fractions.show_mask(path)
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        """Listen no more; what runs goes on."""
+        self.bar.follow(None)
+        self._timer.stop()
+        super().closeEvent(event)
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button

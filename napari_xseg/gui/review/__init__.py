@@ -1,0 +1,1 @@
+"""The Review dock: misclassified pixels, scores, and the list of mistakes."""

@@ -1,0 +1,236 @@
+"""A user at a real window: what is clicked is there, seen and enabled, as for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QMessageBox, QScrollArea
+
+from napari_xseg.gui.session import Session, session_of
+from napari_xseg.gui.window import DOCKS, PLUGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari import Viewer
+    from qtpy.QtWidgets import QTableWidget, QWidget
+
+    from napari_xseg.gui.label.label_dock import LabelDock
+    from napari_xseg.gui.predict.predict_dock import PredictDock
+    from napari_xseg.gui.review.review_dock import ReviewDock
+    from napari_xseg.gui.train.train_dock import TrainDock
+
+LEFT = Qt.MouseButton.LeftButton
+# Milliseconds in which the slowest machine has done whatever a test waits for.
+PATIENCE = 120_000
+
+
+class Hands:
+    """The four docks as tabs of one viewer's window, and what a person does with them.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    qtbot : QtBot
+    """
+
+    label: LabelDock
+    train: TrainDock
+    predict: PredictDock
+    review: ReviewDock
+
+    def __init__(self, viewer: Viewer, qtbot: Any) -> None:
+        self.viewer = viewer
+        self.qtbot = qtbot
+        self.window = viewer.window._qt_window
+        self.window.resize(1366, 768)
+        self.window.show()
+        for name in DOCKS:
+            _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+            setattr(self, name.lower(), widget)
+        self.idle()
+
+    @property
+    def session(self) -> Session:
+        return session_of(self.viewer)
+
+    # -- waiting ------------------------------------------------------------
+
+    def until(self, true: Callable[[], Any]) -> None:
+        self.qtbot.waitUntil(lambda: bool(true()), timeout=PATIENCE)
+
+    def idle(self) -> None:
+        """Wait until nothing computes."""
+        self.until(lambda: not self.session.jobs.busy)
+
+    # -- mouse and keys in the docks ----------------------------------------
+
+    def show(self, dock: QWidget) -> None:
+        """Bring a dock to the front of its tabs."""
+        parent = dock.parent()
+        while not isinstance(parent, QDockWidget):
+            parent = parent.parent()
+        parent.raise_()
+        self.until(dock.isVisible)
+
+    def see(self, widget: QWidget) -> None:
+        """Scroll the dock until a widget is seen."""
+        parent = widget.parent()
+        while parent is not None:
+            if isinstance(parent, QScrollArea):
+                parent.ensureWidgetVisible(widget)
+            parent = parent.parent()
+        self.until(widget.isVisible)
+
+    def click(self, button: QWidget) -> None:
+        self.see(button)
+        self.until(button.isEnabled)
+        self.qtbot.mouseClick(button, LEFT)
+
+    def fold(self, fold: Any) -> None:
+        """Open a fold by its title."""
+        if not fold._button.isChecked():
+            self.click(fold._button)
+
+    def pick(self, button: Any, number: int) -> None:
+        """Click a button with a menu, and an entry of the menu."""
+        menu = button.menu()
+
+        def choose() -> None:
+            self.qtbot.mouseClick(
+                menu, LEFT, pos=menu.actionGeometry(menu.actions()[number]).center()
+            )
+
+        QTimer.singleShot(100, choose)
+        self.click(button)
+
+    def row(self, table: Any, row: int, column: int = 0) -> None:
+        """Click a row of a table."""
+        self.see(table)
+        at = table.visualRect(table.model().index(row, column)).center()
+        self.qtbot.mouseClick(table.viewport(), LEFT, pos=at)
+
+    def type_cell(self, table: QTableWidget, row: int, column: int, text: str) -> None:
+        """Change a cell as a person does: click it, F2, type, Enter."""
+        self.row(table, row, column)
+        self.qtbot.keyClick(table, Qt.Key.Key_F2)
+        editor = QApplication.focusWidget() if table.indexWidget(table.currentIndex()) else None
+        editor = editor or table.viewport().findChildren(object)[-1]
+        editor.selectAll()
+        self.qtbot.keyClicks(editor, text)
+        self.qtbot.keyClick(editor, Qt.Key.Key_Return)
+
+    def type_number(self, field: Any, text: str) -> None:
+        self.see(field)
+        field.lineEdit().selectAll()
+        self.qtbot.keyClicks(field.lineEdit(), text)
+        self.qtbot.keyClick(field.lineEdit(), Qt.Key.Key_Return)
+
+    def choose(self, box: Any, text: str) -> None:
+        """Choose in a list by its keys."""
+        self.see(box)
+        box.setFocus()
+        self.qtbot.keyClick(box, Qt.Key.Key_Home)
+        while box.currentText() != text:
+            before = box.currentIndex()
+            self.qtbot.keyClick(box, Qt.Key.Key_Down)
+            assert box.currentIndex() != before, f"{text} is not in the list"
+        box.activated.emit(box.currentIndex())
+
+    # -- the picture --------------------------------------------------------
+
+    @property
+    def picture(self) -> Any:
+        return self.viewer.window._qt_viewer.canvas.native
+
+    def place(self, y: float, x: float) -> QPoint:
+        """Where pixel (y, x) of the slice in view is on the canvas."""
+        camera, size = self.session.camera, self.picture.size()
+        right = size.width() / 2 + (x - camera.center[2]) * camera.zoom
+        down = size.height() / 2 + (y - camera.center[1]) * camera.zoom
+        return QPoint(round(right), round(down))
+
+    def stroke(self, start: tuple[float, float], stop: tuple[float, float]) -> None:
+        """Draw with the mouse from pixel to pixel (y, x)."""
+        places = [
+            self.place(*np.add(start, np.subtract(stop, start) * t)) for t in (0, 0.25, 0.5, 1)
+        ]
+        self.qtbot.mousePress(self.picture, LEFT, pos=places[0])
+        for place in places[1:]:
+            self.qtbot.mouseMove(self.picture, place)
+        self.qtbot.mouseRelease(self.picture, LEFT, pos=places[-1])
+
+    def press(self, key: Any) -> None:
+        """Press a key with the focus in the picture."""
+        self.qtbot.keyClick(self.picture, key)
+
+    # -- whole steps --------------------------------------------------------
+
+    def open_file(self, path: Path, monkeypatch: Any) -> None:
+        """Press Open, File; name the file."""
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+        self.show(self.label)
+        self.pick(self.label.data.open, 0)
+        self.until(self.label.data.open.isEnabled)
+        self.idle()
+
+    def open_project(self, folder: Path, monkeypatch: Any) -> None:
+        """Press Open, Project; name its folder."""
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+        self.show(self.label)
+        self.pick(self.label.data.open, 2)
+        self.until(self.label.data.open.isEnabled)
+        self.idle()
+
+    def prefill(self, *slices: int) -> None:
+        """Take the mask of the grey values' cut points into slices."""
+        self.show(self.label)
+        self.fold(self.label.fold)
+        for z in slices:
+            self.session.go_to(z)
+            self.until(lambda z=z: self.label.prefill.prefill.mask_at(z) is not None)
+            self.click(self.label.accept)
+        self.idle()
+
+    def set_steps(self, steps: int) -> None:
+        """Have the next training take so many steps."""
+        self.show(self.train)
+        self.choose(self.train.form.unit, "steps")
+        self.type_number(self.train.form.length, str(steps))
+
+    def train_to_end(self, button: Any) -> Path:
+        """Press Train or Continue, and wait for the end; gives the run folder."""
+        self.show(self.train)
+        self.click(button)
+        self.until(lambda: not self.train.trainings.running)
+        self.idle()
+        current = self.train.trainings.current
+        assert current is not None
+        assert current.job.error is None, current.job.error
+        return current.run
+
+
+def answer(text: str, asked: list[str]) -> None:
+    """Press the button `text` of the question that comes next."""
+
+    def act() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(20, act)
+            return
+        asked.append(box.text())
+        next(item for item in box.buttons() if item.text().replace("&", "") == text).click()
+
+    QTimer.singleShot(0, act)
+
+
+def dice(mask: Any, truth: Any, classes: int) -> float:
+    """Mean Dice over classes 1..n of two (z, y, x) arrays of labels."""
+    scores = []
+    for value in range(1, classes + 1):
+        a, b = mask == value, truth == value
+        scores.append(2 * np.count_nonzero(a & b) / max(1, a.sum() + b.sum()))
+    return float(np.mean(scores))
