@@ -1,4 +1,4 @@
-# Two commands from a bare checkout: `make demo` and `make test`.
+# From a bare checkout: `make demo`, `make gui` and `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,15 +6,18 @@ PYTEST_ARGS ?= -n 2 --dist loadscope
 BENCH_ARGS ?= --laptop
 
 .NOTPARALLEL:
-.PHONY: help demo test lint bench sample wheel-check constraints clean
+.PHONY: help demo gui test test-pyside lint bench sample screenshots wheel-check constraints clean
 
 help:
 	@echo "make demo         train on five slices of the sample, predict, score, report"
-	@echo "make test         all tests"
+	@echo "make gui          napari with the docks"
+	@echo "make test         all tests; those with windows on a screen of their own (Xvfb)"
+	@echo "make test-pyside  the tests with windows again, with PySide6"
 	@echo "make lint         ruff, mypy, import rules, napari manifest"
 	@echo "make wheel-check  build the wheel, install it afresh, use it"
 	@echo "make bench        measure; writes benchmarks/results/"
 	@echo "make sample       make sample_data/ anew"
+	@echo "make screenshots  make the pictures of docs/images anew"
 	@echo "make constraints  choose the versions of all packages anew"
 
 # One environment; a stamp for each set of extras that is in it.
@@ -24,8 +27,17 @@ $(VENV)/.ready-%: pyproject.toml constraints.txt tools/make_venv.py
 demo: $(VENV)/.ready-base
 	$(BIN)/napari-xseg demo
 
-test: $(VENV)/.ready-test
+gui: $(VENV)/.ready-all
+	$(BIN)/napari-xseg
+
+test: $(VENV)/.ready-test-gui
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-pyside: $(VENV)/.ready-test-gui
+	QT_API=pyside6 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/gui
+
+screenshots: $(VENV)/.ready-test-gui
+	xvfb-run -a -s "-screen 0 1366x768x24" $(BIN)/python tools/screenshots.py
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

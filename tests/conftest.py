@@ -10,6 +10,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
+# Both bindings are installed: one for qtpy and pytest-qt alike; QT_API=pyside6 takes the other.
+os.environ["PYTEST_QT_API"] = os.environ.setdefault("QT_API", "pyqt6")
 
 from pathlib import Path
 

@@ -13,6 +13,7 @@ from napari_xseg.cli.predict import predict
 from napari_xseg.cli.recipe import recipe
 from napari_xseg.cli.sample import sample
 from napari_xseg.cli.train import train
+from napari_xseg.cli.window import open_window
 
 app = typer.Typer(
     name="napari-xseg",
@@ -37,9 +38,12 @@ def napari_xseg_command(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Segment X-ray slices and volumes: label a few slices, train, predict the volume."""
+    """Segment X-ray slices and volumes: label a few slices, train, predict the volume.
+
+    Without a command it opens napari with the docks.
+    """
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        open_window()
 
 
 for command in (train, predict, evaluate, info, doctor, recipe, sample, demo):
