@@ -8,6 +8,7 @@ from dataclasses import dataclass
 DICE_AFTER = {10: 99.0, 30: 99.2, 60: 99.3}
 # What reading, validating and saving may add to the time limit of a `train` command.
 OVERHEAD = 20.0
+DOCKS = ("label", "train", "predict", "review")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,21 @@ TOPICS: dict[str, tuple[Promise, ...]] = {
         _step("monai_batch_norm", "float32, 128, with batch norm and ReLU", asked=False),
         _step("monai_doubling", "float32, 128, features that double", asked=False),
     ),
+    "window": (
+        *(Promise(f"open_{name}", f"opening the {name} dock", "s", most=1) for name in DOCKS),
+        Promise("still_p95", "timer of 20 ms late while scrolling, 95th percentile", "ms", 0),
+        Promise("still_max", "at most", "ms", 0),
+        Promise("train_p95", "the same while training, 95th percentile", "ms", 0, most=60),
+        Promise("train_max", "at most", "ms", 0, most=100),
+        Promise("first_preview", "from *Train* to the first mask in view", "s", 1),
+        Promise("preview_share", "previews, of the training time", "%", 0, most=20),
+        Promise("previews", "previews a second", digits=1),
+        Promise("pace", "optimiser steps a second meanwhile", digits=0),
+        Promise("stop_seen", "*Stop* answers", "s", most=0.1),
+        Promise("stopped", "and the training has ended", "s", most=0.5),
+        Promise("slice_501", "*This slice*, 501 x 501, median of six", "s", 3, most=0.1),
+        Promise("slice_2048", "*This slice*, 2048 x 2048, median of six", "s", 2, most=0.6),
+    ),
     "forest": (
         Promise("thresholds", "for comparison, two grey thresholds: Dice", "%"),
         Promise("forest", "random forest on multi-scale filters: Dice", "%"),
@@ -89,6 +105,6 @@ TOPICS: dict[str, tuple[Promise, ...]] = {
     ),
 }  # fmt: skip
 
-NEEDS_SCAN = ("train", "predict", "poster", "noise", "scribbles", "forest")
+NEEDS_SCAN = ("train", "predict", "poster", "noise", "scribbles", "window", "forest")
 # What runs no convolution of oneDNN is the same on a plain laptop.
 NOT_FOR_LAPTOP = ("help", "forest")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.bench import BAND
 from benchmarks.commands import XSEG
 from benchmarks.promises import DICE_AFTER
-from benchmarks.scan import UNLABELLED, VALIDATE
+from benchmarks.scan import TRAIN, UNLABELLED, VALIDATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +79,11 @@ def monai(bench: Bench) -> Figures:
     return _said(bench, "benchmarks.unet_step")
 
 
+def window(bench: Bench) -> Figures:
+    bench.say("opens a window, trains in it and scrolls")
+    return _said(bench, "benchmarks.window", bench.scan.folder, ",".join(map(str, TRAIN)))
+
+
 def forest(bench: Bench) -> Figures:
     bench.say("trains a random forest")
     return _said(bench, "benchmarks.baselines", bench.scan.folder, bench.seed)
@@ -98,5 +103,6 @@ MEASURE: dict[str, Callable[[Bench], Figures]] = {
     "noise": noise,
     "scribbles": scribbles,
     "monai": monai,
+    "window": window,
     "forest": forest,
 }

@@ -21,7 +21,7 @@ NEWER = ("python3.13", "python3.12", "python3.11")
 BUILD = ("hatchling", "editables")
 
 # What a real napari window needs under Xvfb on a bare Debian or Ubuntu.
-GUI_EXTRAS = {"all", "test-gui"}
+GUI_EXTRAS = {"all", "bench", "test-gui"}
 GUI_PACKAGES = [
     "xvfb",
     "xauth",
