@@ -256,11 +256,12 @@ class WarmUp(Request):
         """Import torch and the rooms that compute; says the Devices that are here."""
         from napari_xseg.model.device import describe_device, find_device, list_devices
         from napari_xseg.prediction import volume
-        from napari_xseg.training import loop
+        from napari_xseg.training import learner, loop
 
         del volume, loop, control
         names = tuple(list_devices())
         yield Devices(names, tuple(describe_device(find_device(name)) for name in names))
+        learner.warm_up()
 
 
 class _Shown(Settings):

@@ -79,10 +79,11 @@ def common_classes(
 ) -> tuple[ClassTable, IndexMap | None, IndexMap | None]:
     """Find the classes of both, and for each the index table into them (None: as they are).
 
-    Classes are matched by file value. XsegError where each side has a value
+    Classes are matched by file value; names and colours are those of the labels, or
+    of the masks where only those have names. XsegError where each side has a value
     that the other lacks.
     """
-    for table in (labels.classes, masks.classes):
+    for table in sorted((labels.classes, masks.classes), key=_is_nameless):
         if set(masks.classes.values) | set(labels.classes.values) == set(table.values):
             return table, _codes(masks.classes, table), _codes(labels.classes, table)
     strange = sorted(set(masks.classes.values) - set(labels.classes.values))
@@ -90,6 +91,10 @@ def common_classes(
         f"{masks.name}: holds the values {strange}, which are no class of {labels.name} "
         f"{sorted(labels.classes.values)}; give masks and labels of the same classes."
     )
+
+
+def _is_nameless(table: ClassTable) -> bool:
+    return table.names == ClassTable.from_values(table.values, table.unlabelled).names
 
 
 def _codes(table: ClassTable, target: ClassTable) -> IndexMap | None:

@@ -180,6 +180,11 @@ class Learner:
         self.steps = int(state["steps"])
 
 
+def warm_up() -> None:
+    """Have torch load what its optimisers want: more than a second, once in a process."""
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+
+
 def _optimiser(config: TrainConfig, network: UNet) -> torch.optim.Optimizer:
     if config.optimiser == "rmsprop":
         return torch.optim.RMSprop(

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QPoint, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QMessageBox, QScrollArea
+from qtpy.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFileDialog,
+    QLineEdit,
+    QMessageBox,
+    QScrollArea,
+)
 
 from napari_xseg.gui.session import Session, session_of
 from napari_xseg.gui.window import DOCKS, PLUGIN
@@ -98,14 +105,19 @@ class Hands:
     def pick(self, button: Any, number: int) -> None:
         """Click a button with a menu, and an entry of the menu."""
         menu = button.menu()
+        chosen: list[bool] = []
 
         def choose() -> None:
-            self.qtbot.mouseClick(
-                menu, LEFT, pos=menu.actionGeometry(menu.actions()[number]).center()
-            )
+            if not menu.isVisible():
+                QTimer.singleShot(20, choose)
+                return
+            at = menu.actionGeometry(menu.actions()[number]).center()
+            self.qtbot.mouseClick(menu, LEFT, pos=at)
+            chosen.append(True)
 
-        QTimer.singleShot(100, choose)
+        QTimer.singleShot(0, choose)
         self.click(button)
+        self.until(lambda: chosen)
 
     def row(self, table: Any, row: int, column: int = 0) -> None:
         """Click a row of a table."""
@@ -117,11 +129,12 @@ class Hands:
         """Change a cell as a person does: click it, F2, type, Enter."""
         self.row(table, row, column)
         self.qtbot.keyClick(table, Qt.Key.Key_F2)
-        editor = QApplication.focusWidget() if table.indexWidget(table.currentIndex()) else None
-        editor = editor or table.viewport().findChildren(object)[-1]
-        editor.selectAll()
-        self.qtbot.keyClicks(editor, text)
-        self.qtbot.keyClick(editor, Qt.Key.Key_Return)
+        field = table.findChild(QLineEdit)
+        assert field is not None
+        field.selectAll()
+        self.qtbot.keyClicks(field, text)
+        with self.qtbot.waitSignal(field.destroyed):
+            self.qtbot.keyClick(field, Qt.Key.Key_Return)
 
     def type_number(self, field: Any, text: str) -> None:
         self.see(field)
@@ -161,6 +174,7 @@ class Hands:
         self.qtbot.mousePress(self.picture, LEFT, pos=places[0])
         for place in places[1:]:
             self.qtbot.mouseMove(self.picture, place)
+            self.qtbot.wait(20)  # the screen says where the mouse is
         self.qtbot.mouseRelease(self.picture, LEFT, pos=places[-1])
 
     def press(self, key: Any) -> None:

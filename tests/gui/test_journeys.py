@@ -101,6 +101,7 @@ def test_from_a_raw_stack_to_a_corrected_mask(
     hands.row(hands.label.classes, 2)
     hands.stroke((40, 40), (40, 100))
     assert session.store is not None
+    print(np.argwhere(session.store[3]).min(0), np.argwhere(session.store[3]).max(0), session.camera.zoom, hands.picture.size())
     assert session.store.counts(LABELLED[0])[2] > 300
     hands.click(hands.label.brush.undo)
     assert session.store.counts(LABELLED[0])[1:].sum() == 0
