@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QLocale, Qt
 from qtpy.QtWidgets import (
     QComboBox,
+    QDockWidget,
     QDoubleSpinBox,
     QFrame,
     QScrollArea,
@@ -114,6 +115,19 @@ def scrolled(content: QWidget, parent: QWidget) -> QScrollArea:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(area)
     return area
+
+
+def in_front(widget: QWidget) -> bool:
+    """Whether the dock of a widget can be seen: its tab is in front of the others.
+
+    In a window that is not shown, everything counts as in front.
+    """
+    if not widget.window().isVisible():
+        return True
+    dock: QWidget | None = widget
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    return not (dock or widget).visibleRegion().isEmpty()
 
 
 class Choice(QComboBox):

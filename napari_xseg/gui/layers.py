@@ -28,6 +28,12 @@ Kind = Literal[
 ]
 # Opacity of a mask over the image: both can be read.
 OPACITY = {"labels": 0.6, "preview": 0.35, "mask": 0.45, "mistakes": 0.9}
+# By kind: the kinds whose colours would hide it; None are the layers of others.
+COVERED_BY = {
+    "preview": ("mask", "mistakes"),
+    "mask": ("preview", "mask", "mistakes"),
+    "mistakes": ("preview", "mask", "labels", None),
+}
 SHAPE_KEYS = ("scale", "translate", "units", "axis_labels")
 
 
@@ -135,6 +141,7 @@ class Layers:
         below : Layer, optional
             The layer under which it is put; on top without it.
         """
+        self._uncover(kind)
         grid = {} if image is None else grid_of(image)
         layer = Labels(
             data,
@@ -205,6 +212,7 @@ class Layers:
 
     def paint_with(self, layer: Labels, label: int) -> None:
         """Take up the brush in a layer, with a label."""
+        layer.visible = True
         self.select(layer)
         layer.selected_label = label
         layer.mode = "paint"
@@ -241,6 +249,12 @@ class Layers:
         kept["metadata"] = {KEY: {"kind": "reduced"}}
         self.add(copy, {**kept, "name": f"{layer.name} (reduced)"}, kind)
 
+    def show_only(self, kind: Kind) -> None:
+        """Show the layers of this kind, and hide those that would hide them."""
+        self._uncover(kind)
+        for layer in self.of_kind(kind):
+            layer.visible = True
+
     def set_visible(self, layer: Layer, visible: bool) -> None:
         """Show or hide a layer that is still there."""
         if layer in self._viewer.layers:
@@ -271,6 +285,8 @@ class Layers:
     def refresh(self, layer: Layer) -> None:
         """Draw the slice in view anew: the layer's array has changed."""
         layer.refresh(extent=False, thumbnail=False)
+        if not layer.visible:  # napari says nothing then, and a review would not know of it
+            layer.events.set_data()
 
     def remove(self, *layers: Layer | None) -> None:
         """Take layers away; those that the user took away already are none."""
@@ -356,6 +372,12 @@ class Layers:
         layer.data[key] = plane[key[1:]]
         layer.refresh(extent=False)
         return int(np.count_nonzero(differs))
+
+    def _uncover(self, kind: Kind) -> None:
+        """Hide masks in the same colours, among which a layer of this kind could not be read."""
+        for layer in self._viewer.layers:
+            if isinstance(layer, Labels) and kind_of(layer) in COVERED_BY.get(kind, ()):
+                layer.visible = False
 
     def _preview_layer(
         self, classes: ClassTable, shape: tuple[int, int, int], image: Image

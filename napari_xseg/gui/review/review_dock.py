@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QCloseEvent, QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_xseg.gui.forms import Fold, scrolled
+from napari_xseg.gui.forms import Fold, in_front, scrolled
 from napari_xseg.gui.layers import classes_of, kind_of
 from napari_xseg.gui.review.heat_map import HeatMap
 from napari_xseg.gui.review.review_files import save_figure_six, save_mistakes
@@ -46,6 +46,7 @@ class ReviewDock(QWidget):
         self.heat_map = HeatMap()
         self.mistakes = MistakeForm()
         self._looked_at: Mistake | None = None
+        self._behind = False
         self._look = QTimer(self)
         self._look.setInterval(_LOOK)
         self._build()
@@ -57,12 +58,19 @@ class ReviewDock(QWidget):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Take the overlay away and let go of the session."""
-        self._look.stop()
-        self.session.layers_changed.disconnect(self._on_layers, missing_ok=True)
-        self.session.labels_changed.disconnect(self._on_layers, missing_ok=True)
-        self.session.viewer.events.theme.disconnect(self._on_theme)
+        self.leave()
         self.reviewer.close()
         super().closeEvent(event)
+
+    def leave(self) -> None:
+        """Follow the session no more: its window is closing, or the dock."""
+        session = self.session
+        self._look.stop()
+        session.layers_changed.disconnect(self._on_layers, missing_ok=True)
+        session.labels_changed.disconnect(self._on_layers, missing_ok=True)
+        session.closed.disconnect(self.leave, missing_ok=True)
+        session.viewer.events.theme.disconnect(self._on_theme)
+        self._behind = False
 
     # -- making -------------------------------------------------------------
 
@@ -111,6 +119,7 @@ class ReviewDock(QWidget):
         reviewer.troubled.connect(self._on_trouble)
         self.session.layers_changed.connect(self._on_layers)
         self.session.labels_changed.connect(self._on_layers)
+        self.session.closed.connect(self.leave)
         self.session.viewer.events.theme.connect(self._on_theme)
 
     # -- what the user asks for ---------------------------------------------
@@ -151,8 +160,18 @@ class ReviewDock(QWidget):
 
     # -- what the review says -----------------------------------------------
 
+    def paintEvent(self, event: Any) -> None:
+        """Catch up with the layers when the dock comes to the front."""
+        super().paintEvent(event)
+        if self._behind and in_front(self):
+            QTimer.singleShot(0, self._on_layers)
+
     def _on_layers(self) -> None:
         """Offer the layers there are; begin with the labels and the mask on top."""
+        # Nobody who does not look at the dock wants an overlay over their image.
+        self._behind = not in_front(self)
+        if self._behind:
+            return
         layers = self.session.layers.labels()
         before = truth, prediction = self.reviewer.truth, self.reviewer.prediction
         if truth not in layers:

@@ -138,7 +138,7 @@ class ReviewView:
         world = base.data_to_world([mistake.z, *centre][-base.ndim :])
         if base.ndim > 2:
             viewer.dims.set_point(viewer.dims.ndim - 3, world[-3])
-        camera = viewer.scene.camera
+        camera = self._session.camera
         camera.center = (0.0, float(world[-2]), float(world[-1]))
         camera.zoom = self._zoom(mistake, base)
         self._session.layers.show_outline(

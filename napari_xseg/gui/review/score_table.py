@@ -75,7 +75,7 @@ class ScoreTable(QTableWidget):
         columns = [function(counts) for function in _COLUMNS]
         pixels = counts.sum(axis=1)
         for index, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True)):
-            figures = [percent(float(column[index])) for column in columns]
+            figures = [_short(percent(float(column[index]))) for column in columns]
             self._fill(index, [name, *figures, short_count(int(pixels[index]))], name)
             swatch = QPixmap(10, 10)
             swatch.fill(QColor(*colour))
@@ -108,6 +108,11 @@ class ScoreTable(QTableWidget):
         assert header is not None
         rows = min(self.rowCount(), _MOST_ROWS)
         self.setFixedHeight(rows * _ROW_HEIGHT + max(header.sizeHint().height(), 22) + 6)
+
+
+def _short(figure: str) -> str:
+    """A figure that fits its narrow column."""
+    return "100" if figure == "100.00" else figure
 
 
 _COLUMNS = (metrics.dice, metrics.iou, metrics.precision, metrics.recall)

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_xseg.data.colours import COLOUR_BLIND, hex_colour, pick_colours
+from napari_xseg.gui.forms import in_front
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,7 @@ class Curves(QWidget):
         # What is drawn, by plot, name and looks: (plot, item).
         self._items: dict[tuple[Any, ...], tuple[str, Any]] = {}
         self._drawn: set[tuple[Any, ...]] = set()
+        self._behind = False
         self._view: Any = None
         self.caption = QLabel()
         self.caption.setWordWrap(True)
@@ -89,6 +91,12 @@ class Curves(QWidget):
         """Draw anew soon; many calls in short time are one."""
         if self.isVisible() and not self._due.isActive():
             self._due.start()
+
+    def paintEvent(self, event: Any) -> None:
+        """Catch up when the dock comes to the front."""
+        super().paintEvent(event)
+        if self._behind:
+            self.refresh()
 
     def showEvent(self, event: Any) -> None:
         """Make the plots when they are first seen."""
@@ -143,6 +151,9 @@ class Curves(QWidget):
 
     def _draw(self) -> None:
         if self._view is None or not self.isVisible():
+            return
+        self._behind = not in_front(self)
+        if self._behind:
             return
         self._drawn = set()
         self._draw_others()

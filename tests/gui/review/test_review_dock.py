@@ -291,7 +291,7 @@ def test_slices_of_a_mask_that_come_later_show(desk: Desk) -> None:
     assert not desk.shown().any()
     done.add(z)
     lazy.forget(z)
-    layer.refresh()
+    desk.session.layers.refresh(layer)
     desk.wait()
     np.testing.assert_array_equal(desk.shown() > 0, desk.wrong(z))
     assert "0 %" not in desk.dock.form.status.text().split(":")[1][:4]
@@ -552,7 +552,7 @@ def test_napari_finds_the_dock(make_napari_viewer: Callable[..., Viewer]) -> Non
     import npe2
 
     manifest = npe2.PluginManifest.from_file(
-        Path(__file__).parents[2] / "napari_xseg" / "napari.yaml"
+        Path(__file__).parents[3] / "napari_xseg" / "napari.yaml"
     )
     names = {command.id: command.python_name for command in manifest.contributions.commands or []}
     review = [
