@@ -166,6 +166,14 @@ Steps = Annotated[
 Seed = Annotated[
     int, typer.Option(help="Seed of all random choices.", min=0, max=2**32 - 1, metavar="N")
 ]
+Parent = Annotated[
+    Path | None,
+    typer.Option(
+        help="Begin from this model, a run folder or a model file: its weights, network and "
+        "grey-value statistics, as a new run.",
+        metavar="RUN_DIR|FILE",
+    ),
+]
 Resume = Annotated[
     bool,
     typer.Option(

@@ -1,7 +1,7 @@
 """`napari-xseg train`: a model from labelled slices."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,10 @@ from napari_xseg.cli import options
 from napari_xseg.cli.console import Console, current_command
 from napari_xseg.cli.outputs import no_new_folders
 from napari_xseg.cli.stopping import STOPPED
+
+if TYPE_CHECKING:
+    from napari_xseg.cli.prepare import Compute, LabelledData
+    from napari_xseg.config import TrainConfig
 
 OutFolder = Annotated[
     Path,
@@ -28,6 +32,7 @@ def train(
     gap: options.Gap = None,
     recipe: options.Recipe = "quick",
     noise_std: options.NoiseStd = None,
+    parent: options.Parent = None,
     time_limit: options.TimeLimit = None,
     steps: options.Steps = None,
     seed: options.Seed = 0,
@@ -50,7 +55,6 @@ def train(
     """
     from napari_xseg.cli import prepare
 
-    console = Console(quiet=quiet)
     config = prepare.read_recipe(recipe, noise_std, steps, time_limit)
     source = prepare.LabelledSource(
         images=images,
@@ -73,10 +77,36 @@ def train(
     )
     data = prepare.open_labelled(source, chosen)
     compute = prepare.Compute(device=device, precision=precision.value, threads=threads)
-    todo = {"seed": seed, "overwrite": overwrite, "command": current_command()}
-    resume = resume and prepare.has_begun(out, console)
+    console = Console(quiet=quiet)
+    return _train(data, config, out, compute, console, seed, overwrite, parent, resume)
+
+
+def _train(
+    data: "LabelledData",
+    config: "TrainConfig",
+    out: Path,
+    compute: "Compute",
+    console: Console,
+    seed: int,
+    overwrite: bool,
+    parent: Path | None,
+    resume: bool,
+) -> int:
+    from napari_xseg.cli import prepare
+
+    begun = resume and prepare.has_begun(out, console)
     with no_new_folders(out):
-        job = prepare.make_job(data, config, out, compute, resume=resume, **todo)
+        job = prepare.make_job(
+            data,
+            config,
+            out,
+            compute,
+            seed=seed,
+            overwrite=overwrite,
+            parent=parent,
+            resume=begun,
+            command=current_command(),
+        )
         data.show(console)
         finished = prepare.run_training(job, console)
     return STOPPED if finished.reason == "stopped" else 0

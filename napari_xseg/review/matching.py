@@ -94,7 +94,7 @@ def common_classes(
 
 
 def _is_nameless(table: ClassTable) -> bool:
-    return table.names == ClassTable.from_values(table.values, table.unlabelled).names
+    return all(name == f"class {index}" for index, name in enumerate(table.names))
 
 
 def _codes(table: ClassTable, target: ClassTable) -> IndexMap | None:

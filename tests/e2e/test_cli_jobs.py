@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_xseg.data.sample import SamplePaths
 
 Xseg = Callable[..., Any]
+OTHERS = (("nickel", 255), ("pore", 0), ("YSZ", 128))
 
 
 @pytest.fixture
@@ -104,8 +105,7 @@ def test_a_class_table_names_and_orders_the_classes(
     train: Callable[..., Any], xseg: Xseg, tiny: SamplePaths, tmp_path: Path
 ) -> None:
     table = tmp_path / "classes.toml"
-    blocks = [("nickel", 255), ("pore", 0), ("YSZ", 128)]
-    lines = [f'[[classes]]\nname = "{name}"\nvalue = {value}\n' for name, value in blocks]
+    lines = [f'[[classes]]\nname = "{name}"\nvalue = {value}\n' for name, value in OTHERS]
     table.write_text("unlabelled = 7\n" + "".join(lines), encoding="utf-8")
     said = train("--classes", table, "--train-slices", "1,4", "--no-validation")
     assert said.code == 0
@@ -118,6 +118,30 @@ def test_a_class_table_names_and_orders_the_classes(
     assert set(np.unique(tifffile.imread(out))) <= {0, 128, 255}
     said = xseg("evaluate", "--masks", out, "--labels", tiny.labels)
     assert "nickel" in said.out
+
+
+def test_a_training_goes_on_from_a_parent_as_a_new_run(
+    train: Callable[..., Any], trained: Path, tmp_path: Path
+) -> None:
+    said = train("--parent", trained, "--train-slices", "1,4,8", "--no-validation", "--seed", "1")
+    assert (said.code, said.err) == (0, "")
+    first, second = load_model(trained), load_model(tmp_path / "run")
+    told = provenance(tmp_path / "run")["parent"]
+    assert told["identity"] == first.identity != second.identity
+    assert second.intensity == first.intensity  # not measured anew, though other slices train
+    assert second.config == first.config
+
+
+def test_a_parent_of_other_classes_is_refused_before_anything_is_written(
+    train: Callable[..., Any], trained: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "classes.toml"
+    blocks = [f'[[classes]]\nname = "{name}"\nvalue = {value}\n' for name, value in OTHERS]
+    table.write_text("unlabelled = 7\n" + "".join(blocks), encoding="utf-8")
+    said = train("--parent", trained, "--classes", table)
+    assert said.code == 2
+    assert "was trained for the classes" in said.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_partly_labelled_slices_train(

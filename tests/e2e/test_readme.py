@@ -24,6 +24,10 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 # Run by `make`, in CI, or by pip from the network; their words are checked below.
 ELSEWHERE = ("make", "pip", "python3", "xseg/bin/pip")
+README_BEGINS = (ROOT / "README.md").read_text(encoding="utf-8")
+QUOTED = re.compile(r'"([^"\n]+)"')
+# What napari's own menus say, and words that are only stressed.
+NAPARIS = {"Plugins > xseg", "File > Open Sample > xseg", "File > Open", "xseg", "not labelled"}
 
 
 class Block(NamedTuple):
@@ -48,10 +52,14 @@ def test_each_block_runs(
     page: str, xseg: Xseg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    opened: list[None] = []
+    monkeypatch.setattr("napari_xseg.cli.app.open_window", lambda: opened.append(None))
     for block in blocks(page):
         if block.language == "sh":
             for words in commands(block.text):
                 run(words, xseg)
+                assert opened == [None] * (words == ["napari-xseg"])
+                opened.clear()
         if block.language == "python":
             text = block.text.replace("time_limit=5", "steps=15")
             exec(compile(text, page, "exec"), {})
@@ -88,6 +96,8 @@ def test_each_command_exists(page: str, xseg: Xseg) -> None:
         for words in commands(block.text) if block.language == "sh" else ():
             if words[0] == "make":
                 assert next(word for word in words[1:] if "=" not in word) in targets
+            elif words == ["napari-xseg"]:
+                assert "Without a command it opens napari" in xseg("--help").out
             elif words[0] == "napari-xseg":
                 assert xseg(words[1], "--help").code == 0
             else:
@@ -106,6 +116,31 @@ def test_each_link_leads_somewhere(page: str) -> None:
         if anchor:
             titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in [title.lower().replace(" ", "-") for title in titles]
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in GUIDE)
+    pictures = list((ROOT / "docs" / "images").iterdir())
+    assert len(pictures) >= 7
+    assert [path.name for path in pictures if f"images/{path.name})" not in text] == []
+    assert [path.name for path in pictures if path.stat().st_size > 250_000] == []
+
+
+def test_the_readme_begins_with_a_sentence_a_picture_and_the_two_commands() -> None:
+    (_, sentence, picture), start = README_BEGINS.split("\n\n")[:3], blocks("README.md")[0].text
+    assert sentence.count(".") == 1
+    assert picture.startswith("![")
+    assert start.splitlines() == ["make demo", "make gui"]
+
+
+def test_the_guide_names_what_the_window_shows() -> None:
+    """Words in italics at the places where the guide says what to press."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "napari_xseg").rglob("*.py")]
+    shown = {text.replace("&", "").rstrip(".: ") for text in QUOTED.findall("\n".join(sources))}
+    text = " ".join((ROOT / "docs" / "window.md").read_text(encoding="utf-8").split())
+    named = {name.rstrip(".") for name in re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", text)}
+    assert len(named) > 40
+    assert sorted(named - shown - NAPARIS) == []
 
 
 def test_the_reference_lists_every_option(xseg: Xseg) -> None:

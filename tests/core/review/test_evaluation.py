@@ -4,16 +4,19 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from napari_xseg import metrics
+from napari_xseg.data.classes import ClassTable
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Message, Progress
 from napari_xseg.metrics import IGNORE
 from napari_xseg.review.border import border_band
 from napari_xseg.review.evaluation import evaluate_slices, evaluate_volumes
+from napari_xseg.review.matching import common_classes
 
 
 @pytest.fixture
@@ -179,6 +182,25 @@ def test_classes_are_matched_by_file_value(
         for column, predicted in enumerate(kept):
             expected = np.count_nonzero((files[1] == true) & (files[0] == predicted))
             assert found.pooled[row, column] == expected
+
+
+@pytest.mark.parametrize("named", ["masks", "labels", "both"])
+def test_names_come_from_the_labels_or_from_the_masks_where_only_those_have_some(
+    make_slices, named
+):
+    nameless = ClassTable.from_values((0, 128))
+    names = {side: tuple(f"{side} {index}" for index in range(2)) for side in ("masks", "labels")}
+    sides = {}
+    for side in ("masks", "labels"):
+        classes = nameless
+        if named in (side, "both"):
+            specs = zip(nameless.classes, names[side], strict=True)
+            classes = replace(
+                nameless, classes=tuple(replace(spec, name=name) for spec, name in specs)
+            )
+        sides[side] = make_slices(np.zeros((1, 2, 2), np.uint8), classes, side)
+    found, _, _ = common_classes(sides["masks"], sides["labels"])
+    assert found.names == names["masks" if named == "masks" else "labels"]
 
 
 def test_strange_mask_values_are_named(make_slices, make_classes, finish):
