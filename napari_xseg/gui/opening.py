@@ -14,6 +14,7 @@ from napari_xseg.data.pairing import Pairing, pair
 from napari_xseg.data.project import is_project
 from napari_xseg.data.volume import RawSpec, Volume, open_label_volume, open_volume
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.layers import KEY, OPACITY, class_colormap
 from napari_xseg.gui.lazy import LazyImage, LazyLabels
 from napari_xseg.gui.side_by_side import find_sides, says_labels
 
@@ -35,8 +36,6 @@ __all__ = [
     "open_path",
 ]
 
-KEY = "napari_xseg"
-OPACITY = 0.6
 # Label pixels that are looked at to find the classes, and slices of a larger volume.
 READ_PIXELS, READ_SLICES = 150_000_000, 48
 # The darkest and brightest pixels of a slice, in percent, that are shown as black and white.
@@ -178,11 +177,12 @@ def labels_layer_data(
 
 def class_layer_options(classes: ClassTable, **metadata: Any) -> dict[str, Any]:
     """Options of a Labels layer of ours: class colours, and the class table in its metadata."""
-    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
-    for index, colour in enumerate(classes.colours):
-        colours[index + 1] = (*(channel / 255 for channel in colour), 1.0)
     told = {"kind": "labels", "classes": classes.to_dict(), **metadata}
-    return {"colormap": colours, "opacity": OPACITY, "metadata": {KEY: told}}
+    return {
+        "colormap": class_colormap(classes),
+        "opacity": OPACITY["labels"],
+        "metadata": {KEY: told},
+    }
 
 
 def _labels(values: Volume, unlabelled: Unlabelled) -> LabelVolume:
@@ -214,8 +214,9 @@ def _contrast(data: LazyImage) -> tuple[float, float]:
 
 
 def _grid(volume: Volume) -> dict[str, Any]:
-    """Scale and units where the voxel size is physical."""
+    """Names of the axes, which the slider shows; scale and units of physical voxels."""
+    names = {"axis_labels": ("z", "y", "x")}
     size = volume.voxel_size
     if size is None or not size.unit:
-        return {}
-    return {"scale": (size.z, size.y, size.x), "units": (size.unit,) * 3}
+        return names
+    return {**names, "scale": (size.z, size.y, size.x), "units": (size.unit,) * 3}
