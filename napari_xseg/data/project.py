@@ -202,7 +202,12 @@ class Project:
         return dict(self._content.get("settings", {}))
 
     def save_settings(self, settings: dict[str, Any]) -> None:
-        """Keep what the user chose; values that TOML can hold, None is left out."""
+        """Keep what the user chose; values that TOML can hold, None is left out.
+
+        Where the project is open elsewhere, what is chosen there is kept.
+        """
+        if not self.owned:
+            return
         self._save(settings=without_none(settings))
 
     # -- labels -------------------------------------------------------------
@@ -342,6 +347,11 @@ class Project:
             number += 1
 
     def _save(self, **changes: Any) -> None:
+        if not self.owned:
+            raise XsegError(
+                f"This project is open elsewhere and cannot be changed here; close it there: "
+                f"{self.folder}"
+            )
         content = {**self._content, **changes}
         write_project(self.folder, content)
         self._content = content

@@ -21,8 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.errors import XsegError
-from napari_xseg.gui.forms import Choice
-from napari_xseg.gui.label.class_chooser import swatch
+from napari_xseg.gui.forms import Choice, swatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QLocale, Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
     QDockWidget,
@@ -19,6 +20,8 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from qtpy.QtGui import QDoubleValidator
 
+# Pixels of the side of a class's colour.
+SWATCH = 14
 _C = QLocale(QLocale.Language.C)
 _C.setNumberOptions(
     QLocale.NumberOption.RejectGroupSeparator | QLocale.NumberOption.OmitGroupSeparator
@@ -145,3 +148,14 @@ class Choice(QComboBox):
             super().wheelEvent(event)  # type: ignore[arg-type]
         else:
             event.ignore()  # type: ignore[attr-defined]
+
+
+def swatch(colour: tuple[int, int, int]) -> QIcon:
+    """A square in the colour of a class."""
+    picture = QPixmap(SWATCH, SWATCH)
+    picture.fill(QColor(*colour))
+    icon = QIcon(picture)
+    # Chosen or disabled rows keep the colour of their class.
+    for mode in (QIcon.Mode.Selected, QIcon.Mode.Disabled):
+        icon.addPixmap(picture, mode)
+    return icon

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, ClassVar
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_xseg.data.plane_index import Points, parse_key
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.planes import LazyPlanes
 from napari_xseg.jobs import FileSource
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_xseg.data.label_base import PairedLabels
+    from napari_xseg.data.plane_index import Box
     from napari_xseg.data.volume import Volume
 
 # Bytes of slices that are kept, and how many there are at least and at most.
@@ -33,80 +33,38 @@ def show_fault(error: XsegError) -> None:
     show_error(str(error))
 
 
-class LazyPlanes:
+class SlicesOnDisk(LazyPlanes):
     """A read-only (z, y, x) array of which each slice is read when it is needed.
 
-    It may be indexed in any thread, by ints and slices. A slice that cannot be read
-    is blank, and `on_fault` is told of it once.
+    A slice that cannot be read is blank, and `on_fault` is told of it once.
     """
 
-    ndim: ClassVar[int] = 3
-
     def __init__(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
-        self.shape = shape
-        self.dtype = dtype
-        self.on_fault: Callable[[XsegError], None] = show_fault
-        self._kept: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self._faulty: set[int] = set()
-        self._lock = threading.Lock()
         room = KEPT_BYTES // (shape[1] * shape[2] * dtype.itemsize)
-        self._most = min(max(room, KEPT_LEAST), KEPT_MOST)
+        kept = min(max(room, KEPT_LEAST), KEPT_MOST)
+        super().__init__(shape, self._read, kept, dtype)
+        self.on_fault: Callable[[XsegError], None] = show_fault
+        self._faulty: set[int] = set()
 
     def _read(self, z: int) -> NDArray[Any]:
         raise NotImplementedError
 
-    def __len__(self) -> int:
-        return self.shape[0]
+    def plane(self, z: int) -> NDArray[Any]:
+        """Slice z, (y, x), blank where it cannot be read; not the caller's to change."""
+        try:
+            return super().plane(z)
+        except XsegError as error:
+            return self._blank(z, error)
 
-    @property
-    def size(self) -> int:
-        """Number of pixels."""
-        return self.shape[0] * self.shape[1] * self.shape[2]
-
-    def __getitem__(self, key: Any) -> Any:
+    def _stack(self, box: Box) -> NDArray[Any]:
         """Read a part; XsegError where it is more than a 3D view can show."""
-        box = parse_key(key, self.shape)
-        if isinstance(box, Points):
-            values = np.zeros(box.shape, self.dtype)
-            for z, here in box.by_slice():
-                values[here] = self._plane(z)[box.y[here], box.x[here]]
-            return values
-        self._check_size(box.full_shape)
-        part = np.empty(box.full_shape, self.dtype)
-        for row, z in enumerate(box.z):
-            part[row] = self._plane(z)[box.within]
-        part = part.reshape(box.shape)
-        return part if box.shape else part[()]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """Read everything into memory."""
-        if copy is False:
-            raise ValueError("a volume on disk cannot be an array without a copy")
-        whole: NDArray[Any] = self[:]
-        return whole if dtype is None else whole.astype(dtype)
-
-    def _check_size(self, shape: tuple[int, int, int]) -> None:
-        size = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
+        size = math.prod(box.full_shape) * self.dtype.itemsize
         if size > MOST_BYTES:
             raise XsegError(
                 f"The volume is too large to be shown in 3D ({size / 2**30:.1f} GB, at most "
                 f"{MOST_BYTES / 2**30:.0f} GB can be); show it in 2D."
             )
-
-    def _plane(self, z: int) -> NDArray[Any]:
-        with self._lock:
-            if z in self._kept:
-                self._kept.move_to_end(z)
-                return self._kept[z]
-        try:
-            plane = self._read(z)
-        except XsegError as error:
-            return self._blank(z, error)
-        with self._lock:
-            self._kept[z] = plane
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        return plane
+        return super()._stack(box)
 
     def _blank(self, z: int, error: XsegError) -> NDArray[Any]:
         with self._lock:
@@ -117,7 +75,7 @@ class LazyPlanes:
         return np.zeros(self.shape[1:], self.dtype)
 
 
-class LazyImage(LazyPlanes):
+class LazyImage(SlicesOnDisk):
     """A volume as the data of an Image layer.
 
     Parameters
@@ -144,7 +102,7 @@ class LazyImage(LazyPlanes):
         return self.volume.read(z)
 
 
-class LazyLabels(LazyPlanes):
+class LazyLabels(SlicesOnDisk):
     """Label files as the data of a Labels layer: class k is k + 1, 0 is not labelled.
 
     Parameters

@@ -52,6 +52,7 @@ class LivePreview:
         self._context = 0
         self._looking: Job | None = None
         self._wanted: tuple[Any, ...] | None = None
+        self._held: set[int] = set()
         self._moved = QTimer()
         self._moved.setSingleShot(True)
         self._moved.setInterval(PACE)
@@ -96,9 +97,23 @@ class LivePreview:
         """
         self._training = job
         self._context = context
+        if self._on:
+            self._session.layers.show_only("preview")
         job.events.connect(lambda events: self._show_all(events, images, classes))
         job.ended.connect(self._on_training_over)
         self._ask()
+
+    def hold(self, z: int) -> None:
+        """Leave slice z of the preview layer to who shows something else there."""
+        if z not in self._held:
+            self._held.add(z)
+            self._look()
+
+    def release(self) -> None:
+        """Show masks of all slices again."""
+        if self._held:
+            self._held.clear()
+            self._ask()
 
     def close(self) -> None:
         """Ask for nothing more."""
@@ -129,7 +144,7 @@ class LivePreview:
     def _look(self) -> None:
         session, images = self._session, self._session.images
         z, box = session.z, session.box
-        if images is None or z is None or box is None:
+        if images is None or z is None or box is None or z in self._held:
             self._tell_training(None)
             return
         if self._training is not None:
@@ -209,6 +224,8 @@ class LivePreview:
         session = self._session
         if values is None or session.image is None or session.images is not images:
             return  # another image has been chosen meanwhile
+        if preview.z in self._held:
+            return
         session.layers.show_preview(
             preview.z,
             preview.box,

@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
-import operator
 import threading
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xseg.data.plane_index import Box, Points, parse_key
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-Plane = "NDArray[np.uint8]"
 KEPT = 64
+LABELS = np.dtype(np.uint8)
 
 
 class LazyPlanes:
-    """A uint8 array (z, y, x) whose planes are made when they are looked at.
+    """A read-only array (z, y, x) whose planes are made when they are looked at.
+
+    It may be indexed in any thread, by ints, slices, arrays of points or a mask.
 
     Parameters
     ----------
     shape : (int, int, int)
         (z, y, x) in pixels.
     make : callable
-        Gives plane z, (y, x) uint8; called from any thread.
+        Gives plane z, (y, x) of `dtype`; called from any thread.
     kept : int
         Planes that stay in memory.
+    dtype : numpy.dtype
+        Of the pixels.
     """
 
-    dtype = np.dtype(np.uint8)
     ndim = 3
 
     def __init__(
         self,
         shape: tuple[int, int, int],
-        make: Callable[[int], NDArray[np.uint8]],
+        make: Callable[[int], NDArray[Any]],
         kept: int = KEPT,
+        dtype: np.dtype[Any] = LABELS,
     ) -> None:
         self.shape = shape
+        self.dtype = dtype
         self._make = make
         self._kept = kept
         self._lock = threading.Lock()
-        self._planes: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._planes: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._changed: Counter[int] = Counter()
         self._era = 0
 
@@ -56,7 +62,7 @@ class LazyPlanes:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def plane(self, z: int) -> NDArray[np.uint8]:
+    def plane(self, z: int) -> NDArray[Any]:
         """Plane z, (y, x); not the caller's to change."""
         with self._lock:
             if z in self._planes:
@@ -78,36 +84,36 @@ class LazyPlanes:
         """A number that rises when plane z may have changed."""
         return self._changed[z] + self._era
 
-    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
-        keys = key if isinstance(key, tuple) else (key,)
-        if Ellipsis in [item for item in keys if item is Ellipsis]:
-            at = next(place for place, item in enumerate(keys) if item is Ellipsis)
-            keys = (*keys[:at], *[slice(None)] * (4 - len(keys)), *keys[at + 1 :])
-        first, rest = (keys[0], keys[1:]) if keys else (slice(None), ())
-        if isinstance(first, np.ndarray):
-            return self._points(first, rest)
-        if not isinstance(first, slice):
-            z = operator.index(first)
-            return self.plane(z + len(self) if z < 0 else z)[rest]
-        wanted = range(*first.indices(len(self)))
-        if not wanted:
-            return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
-        return np.stack([self.plane(z)[rest] for z in wanted])
+    def __getitem__(self, key: Any) -> Any:
+        wanted = parse_key(key, self.shape)
+        if isinstance(wanted, Points):
+            return self._points(wanted)
+        # A view of a single plane: what is looked at is not copied.
+        one = wanted.dropped[0]
+        part = self.plane(wanted.z[0])[wanted.within] if one else self._stack(wanted)
+        part = part.reshape(wanted.shape)
+        return part if wanted.shape else part[()]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Make everything, in memory."""
         if copy is False:
             raise ValueError("planes made one at a time cannot be an array without a copy")
-        whole = self[:]
+        whole: NDArray[Any] = self[:]
         return whole if dtype is None else whole.astype(dtype)
 
-    def _points(self, zs: NDArray[Any], rest: tuple[Any, ...]) -> NDArray[np.uint8]:
-        values = np.zeros(zs.shape, self.dtype)
-        for z in np.unique(zs):
-            here = zs == z
-            values[here] = self.plane(int(z))[tuple(axis[here] for axis in rest)]
+    def _stack(self, box: Box) -> NDArray[Any]:
+        part = np.empty(box.full_shape, self.dtype)
+        for row, z in enumerate(box.z):
+            part[row] = self.plane(z)[box.within]
+        return part
+
+    def _points(self, points: Points) -> NDArray[Any]:
+        values = np.zeros(points.shape, self.dtype)
+        for z, here in points.by_slice():
+            values[here] = self.plane(z)[points.y[here], points.x[here]]
         return values
 
-    def _remember(self, z: int, plane: NDArray[np.uint8]) -> None:
+    def _remember(self, z: int, plane: NDArray[Any]) -> None:
         with self._lock:
             self._planes[z] = plane
             self._planes.move_to_end(z)

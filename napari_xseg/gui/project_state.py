@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,16 @@ import numpy as np
 from psygnal import Signal
 
 from napari_xseg.data.classes import ClassTable
+from napari_xseg.data.label_copy import copy_labels, rescue_labels
 from napari_xseg.data.project import Project, default_folder, is_project
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.images import Images, images_of
+from napari_xseg.gui.label_counting import count_label_files
 from napari_xseg.gui.layers import KEY, Layers, classes_of
 from napari_xseg.gui.opening import image_layer_data, open_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from napari import Viewer
     from napari.layers import Image, Labels
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 # Of labels that are begun from nothing: three phases, as in most battery and fuel cell scans.
 FIRST_CLASSES = ClassTable.from_values((1, 2, 3), unlabelled=0)
-# Seconds of counting label files between two looks at what was found.
-COUNTED_AT_ONCE = 0.5
 
 
 class ProjectState:
@@ -72,6 +71,8 @@ class ProjectState:
         self.project: Project | None = None
         self.model: Path | None = None
         self._filling: Call[Any] | None = None
+        # A project brings its image: nobody else takes that image up meanwhile.
+        self._opening = False
 
     # -- the image ----------------------------------------------------------
 
@@ -83,7 +84,7 @@ class ProjectState:
         XsegError
             A layer that cannot be segmented. The one before stays.
         """
-        if layer is self.image:
+        if layer is self.image or self._opening:
             return
         images = None if layer is None else images_of(layer)
         self._leave_project()
@@ -133,11 +134,14 @@ class ProjectState:
             No project there, or a damaged one.
         """
         project = Project.open(folder, image=image)
+        self._opening = True
         try:
             layer = self._image_of(project)
         except XsegError:
             project.close()
             raise
+        finally:
+            self._opening = False
         self._leave_project()
         self.image, self.images = layer, images_of(layer)
         self._take_project(project)
@@ -177,6 +181,7 @@ class ProjectState:
             self._show_labels()
             self.labels_changed.emit()
         assert self.labels is not None
+        self.layers.set_visible(self.labels, True)
         self.layers.select(self.labels)
         return self.labels
 
@@ -201,6 +206,8 @@ class ProjectState:
         self.classes = classes
         if self.labels is not None and self.labels in self.layers:
             self.layers.recolour(self.labels, classes)
+            if recode is not None:
+                self.layers.forget_strokes(self.labels)
         self.classes_changed.emit()
 
     def use_labels(self, layer: Labels, classes: ClassTable | None = None) -> None:
@@ -301,7 +308,7 @@ class ProjectState:
             self.layers.replace_data(self.labels, self.store)
         else:
             self._show_labels()
-        self._count_on(self.store, self.store.count_base())
+        count_label_files(self, self.store, self.store.count_base())
         self.labels_changed.emit()
 
     def _show_labels(self) -> None:
@@ -311,27 +318,6 @@ class ProjectState:
         self.labels = self.layers.add_classes(
             self.store, self.classes, kind="labels", name=name, image=self.image
         )
-
-    def _count_on(self, store: LabelStore, counting: Iterator[int]) -> None:
-        """Count the label files in the background, and say what is found as it comes."""
-
-        def some() -> tuple[int, ...]:
-            found, start = [], time.monotonic()
-            for z in counting:
-                found.append(z)
-                if time.monotonic() - start > COUNTED_AT_ONCE:
-                    break
-            return tuple(found)
-
-        def take(found: tuple[int, ...]) -> None:
-            if self.store is store and found:
-                self.slices_changed.emit(frozenset(found))
-                self._count_on(store, counting)
-
-        if store.uncounted:
-            call = self.jobs.call(some)
-            call.returned.connect(take)
-            call.failed.connect(self.show_error)
 
     def _fill(self, layer: Labels, classes: ClassTable | None) -> None:
         """Copy the labels of a layer into the store in the background."""
@@ -362,12 +348,25 @@ class ProjectState:
         if store is not None:
             store.on_change = None
             store.close()
+            if store.pending and project is not None:
+                self._rescue(store, project)
         if project is not None:
             project.close()
             for signal in (self.project_changed, self.labels_changed, self.classes_changed):
                 signal.emit()
             self.runs_changed.emit()
             self.model_changed.emit()
+
+    def _rescue(self, store: LabelStore, project: Project) -> None:
+        """Keep labels that could not be written to their project."""
+        try:
+            folder = rescue_labels(store, project)
+        except XsegError as error:
+            self.show_error(error)
+            return
+        self.warn(
+            f"Labels that could not be written to {project.folder} are in the project {folder}."
+        )
 
     def _image_of(self, project: Project) -> Image:
         path = project.image_path
@@ -387,16 +386,6 @@ class ProjectState:
             raise XsegError(f"{path}: holds no image; {project.folder} was made from one.")
         made: Any = self.layers.add(*image_layer_data(opened.images))
         return made
-
-
-def copy_labels(data: Any, store: LabelStore, classes: ClassTable | None, name: str) -> None:
-    """Copy label planes into a store: layer values as they are, or encoded by `classes`."""
-    for z in range(store.shape[0]):
-        plane = np.asarray(data[z] if data.ndim == 3 else data)
-        if classes is not None:
-            plane = classes.to_layer(classes.encode(plane, source=f"{name}, slice {z}"))
-        if plane.any():
-            store.write(z, plane.astype(np.uint8))
 
 
 def _size(shape: tuple[int, ...]) -> str:

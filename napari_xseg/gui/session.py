@@ -14,10 +14,12 @@ from psygnal import Signal
 
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Devices
+from napari_xseg.gui.data_watch import DataWatch
 from napari_xseg.gui.layers import Layers
 from napari_xseg.gui.live import LivePreview
 from napari_xseg.gui.project_state import ProjectState
 from napari_xseg.gui.solid import SolidView
+from napari_xseg.gui.stroke_keeper import StrokeKeeper
 from napari_xseg.gui.window import CloseGuard
 from napari_xseg.gui.worker import SHARED_ENGINE, Jobs
 from napari_xseg.jobs import EngineBug, WarmUp
@@ -45,6 +47,8 @@ class Session(ProjectState):
         What adds and changes layers.
     live : LivePreview
         The mask of what is looked at.
+    strokes : StrokeKeeper
+        What syncs painted labels.
     training : Job or None
         The training under way or the last one, so that a reopened dock finds it.
     devices : Devices or None
@@ -66,7 +70,9 @@ class Session(ProjectState):
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         self.live = LivePreview(self)
+        self.strokes = StrokeKeeper(self)
         self._solid = SolidView(self)
+        self._watch = DataWatch(self)
         self._guard = CloseGuard(self, viewer.window._qt_window)
 
     # -- what is looked at --------------------------------------------------
@@ -160,7 +166,9 @@ class Session(ProjectState):
         self.closed.emit()
         self.jobs.stop()
         self.live.close()
+        self.strokes.close()
         self._solid.close()
+        self._watch.close()
         self._guard.close()
         del self._guard  # it holds the window, which must not outlive its closing
         layers = self.viewer.layers

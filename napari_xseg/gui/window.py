@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer
@@ -72,12 +73,19 @@ class CloseGuard(QObject):
         window.installEventFilter(self)
         app = QApplication.instance()
         assert app is not None
+        self._app = app
         app.aboutToQuit.connect(self._leave)
         window.destroyed.connect(self._leave)
+        # A script may end without a word to the window: then Qt's objects go one by one.
+        atexit.register(self._leave)
 
     def close(self) -> None:
         """Guard no more."""
+        atexit.unregister(self._leave)
         self._window.removeEventFilter(self)
+        # Not left to Qt: PySide looks for slots of an object that is half gone.
+        self._app.aboutToQuit.disconnect(self._leave)
+        self._window.destroyed.disconnect(self._leave)
         self.deleteLater()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from napari.utils.notifications import notification_manager
 
 from napari_xseg.data.phantom import phantom
 from napari_xseg.gui import session as session_module
 from napari_xseg.gui.session import Session, session_of
 from tests.gui.fake import FakeEngine
+from tests.gui.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from napari import Viewer
+    from qtpy.QtWidgets import QApplication
 
 SHAPE = (8, 96, 128)
 
@@ -28,6 +31,17 @@ def _own_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[None]:
+    """Fail a test that leaves widgets, workers, threads or processes behind."""
+    leftovers = Leftovers(qapp)
+    yield
+    report = getattr(request.node, "rep_call", None)
+    if report is not None and report.passed:  # what fails holds widgets by its traceback
+        found = leftovers.found()
+        assert not found, f"{len(found)} left: {'; '.join(found[:8])}"
 
 
 @pytest.fixture
@@ -72,3 +86,35 @@ def wait_idle(qtbot: Any) -> Callable[[Session], None]:
         qtbot.waitUntil(lambda: not session.jobs.busy, timeout=20_000)
 
     return wait
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is told."""
+    heard: list[str] = []
+    monkeypatch.setattr(notification_manager, "dispatch", lambda note: heard.append(note.message))
+    return heard
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, session: Session) -> list[str]:
+    """What the session tells the user."""
+    words: list[str] = []
+    for name in ("notify", "warn"):
+        monkeypatch.setattr(session, name, words.append)
+    monkeypatch.setattr(session, "show_error", lambda error: words.append(str(error)))
+    return words
+
+
+@pytest.fixture
+def show_dock(session: Session, wait_idle: Callable[[Session], None]) -> Callable[[type[Any]], Any]:
+    """Open a dock in the session's window."""
+
+    def add(kind: type[Any]) -> Any:
+        dock = kind(session.viewer)
+        session.viewer.window.add_dock_widget(dock, name=kind.__name__)
+        session.viewer.window._qt_window.show()
+        wait_idle(session)
+        return dock
+
+    return add

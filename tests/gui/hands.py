@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QDockWidget,
     QFileDialog,
     QLineEdit,
-    QMessageBox,
     QScrollArea,
 )
 
@@ -52,6 +51,7 @@ class Hands:
     def __init__(self, viewer: Viewer, qtbot: Any) -> None:
         self.viewer = viewer
         self.qtbot = qtbot
+        self.session = session_of(viewer)
         self.window = viewer.window._qt_window
         self.window.resize(1366, 768)
         self.window.show()
@@ -60,9 +60,13 @@ class Hands:
             setattr(self, name.lower(), widget)
         self.idle()
 
-    @property
-    def session(self) -> Session:
-        return session_of(self.viewer)
+    def wait_closed(self) -> None:
+        """Wait until the window has gone as its user wanted, and let go of it."""
+        self.until(lambda: not self.session._open and not self.session.jobs.busy)
+        self.until(lambda: not ours())
+        del self.window, self.label, self.train, self.predict, self.review
+        # Gone already: the test fixture of napari would close it once more.
+        del self.viewer.window._qt_window
 
     # -- waiting ------------------------------------------------------------
 
@@ -143,15 +147,17 @@ class Hands:
         self.qtbot.keyClick(field.lineEdit(), Qt.Key.Key_Return)
 
     def choose(self, box: Any, text: str) -> None:
-        """Choose in a list by its keys."""
+        """Open a list, and click an entry."""
         self.see(box)
-        box.setFocus()
-        self.qtbot.keyClick(box, Qt.Key.Key_Home)
-        while box.currentText() != text:
-            before = box.currentIndex()
-            self.qtbot.keyClick(box, Qt.Key.Key_Down)
-            assert box.currentIndex() != before, f"{text} is not in the list"
-        box.activated.emit(box.currentIndex())
+        self.until(lambda: box.findText(text) >= 0)
+        row = box.findText(text)
+        box.showPopup()
+        view = box.view()
+        self.until(view.isVisible)
+        at = view.visualRect(view.model().index(row, 0)).center()
+        self.qtbot.mouseMove(view.viewport(), at)
+        self.qtbot.mouseClick(view.viewport(), LEFT, pos=at)
+        self.until(lambda: not view.isVisible())
 
     # -- the picture --------------------------------------------------------
 
@@ -227,18 +233,24 @@ class Hands:
         return current.run
 
 
-def answer(text: str, asked: list[str]) -> None:
-    """Press the button `text` of the question that comes next."""
+def ours() -> list[Any]:
+    """The widgets of napari-xseg that there are."""
+    return [
+        widget
+        for widget in QApplication.allWidgets()
+        if type(widget).__module__.startswith("napari_xseg.")
+    ]
 
-    def act() -> None:
-        box = QApplication.activeModalWidget()
-        if not isinstance(box, QMessageBox):
-            QTimer.singleShot(20, act)
-            return
-        asked.append(box.text())
-        next(item for item in box.buttons() if item.text().replace("&", "") == text).click()
 
-    QTimer.singleShot(0, act)
+def label_all(session: Session, *slices: int) -> None:
+    """Label slices with bands of all classes."""
+    session.new_labels()
+    assert session.store is not None
+    height, width = session.store.shape[1:]
+    count = len(session.classes)
+    plane = np.repeat((np.arange(width) * count // width + 1)[None], height, axis=0)
+    for z in slices:
+        session.store.write(z, plane.astype(np.uint8))
 
 
 def dice(mask: Any, truth: Any, classes: int) -> float:

@@ -49,21 +49,33 @@ def press(qtbot: Any, dock: LabelDock, key: str) -> None:
 def drag(qtbot: Any, dock: LabelDock, start: tuple[int, int], stop: tuple[int, int]) -> None:
     """Draw with the mouse in the picture, from pixel to pixel (y, x) of the slice."""
     native = canvas(dock).native
-    points = [place(dock, point) for point in (start, stop)]
+    points = [place(qtbot, dock.session.viewer, point) for point in (start, stop)]
     qtbot.mousePress(native, LEFT, pos=points[0])
     qtbot.mouseMove(native, points[1])
     qtbot.mouseRelease(native, LEFT, pos=points[1])
 
 
-def place(dock: LabelDock, point: tuple[int, int]) -> QPoint:
-    """Where pixel (y, x) of the slice is on the screen."""
-    viewer = dock.session.viewer
-    camera = getattr(viewer, "scene", viewer).camera
-    centre, zoom = camera.center, camera.zoom
-    size = canvas(dock).native.size()
-    x = size.width() / 2 + (point[1] - centre[2]) * zoom
-    y = size.height() / 2 + (point[0] - centre[1]) * zoom
-    return QPoint(round(x), round(y))
+def place(qtbot: Any, viewer: Viewer, point: tuple[float, float]) -> QPoint:
+    """Where (y, x) of the slice is in the canvas, once it is drawn at its size.
+
+    Until then, napari takes a click for one elsewhere.
+    """
+    canvas = viewer.window._qt_viewer.canvas
+    native, camera = canvas.native, getattr(viewer, "scene", viewer).camera
+
+    def found() -> QPoint:
+        size, zoom = native.size(), camera.zoom
+        x = size.width() / 2 + (point[1] - camera.center[2]) * zoom
+        y = size.height() / 2 + (point[0] - camera.center[1]) * zoom
+        return QPoint(round(x), round(y))
+
+    def drawn() -> None:
+        at = found()
+        world = canvas._map_canvas2world((at.x(), at.y()), canvas.view)[-2:]
+        np.testing.assert_allclose(world, point, atol=1 / camera.zoom)
+
+    qtbot.waitUntil(drawn)
+    return found()
 
 
 def layer_of(dock: LabelDock) -> Labels:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog
 
 from napari_xseg.data.phantom import phantom
 from napari_xseg.data.volume import open_label_volume, volume_from_array
 from napari_xseg.data.writing import save_volume
+from napari_xseg.events import StepDone
+from napari_xseg.gui import window
 from napari_xseg.gui.layers import kind_of
 from napari_xseg.gui.session import session_of
 from napari_xseg.gui.train.class_editor import NAME, VALUE
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari import Viewer
+    from numpy.typing import NDArray
 
 SHAPE = (40, 160, 160)
 VALUES = [0, 128, 255]  # of the phantom's truth
@@ -37,13 +47,24 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    """One engine process for all journeys."""
+    """One engine process for all journeys; it leaves no process and no thread."""
+    before = set(psutil.Process().children(recursive=True))
     with Engine() as made:
         yield made
+    assert set(psutil.Process().children(recursive=True)) <= before
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("engine ")]
 
 
 @pytest.fixture
-def scan(tmp_path: Path) -> tuple[Path, np.ndarray[Any, Any]]:
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is told."""
+    heard: list[str] = []
+    monkeypatch.setattr(notification_manager, "dispatch", lambda note: heard.append(note.message))
+    return heard
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> tuple[Path, NDArray[np.uint8]]:
     """A raw stack on disk, and its truth in layer values."""
     image, truth = phantom(SHAPE, seed=3)
     path = tmp_path / "data" / "scan.tif"
@@ -56,7 +77,7 @@ def scan(tmp_path: Path) -> tuple[Path, np.ndarray[Any, Any]]:
 def open_window(
     make_napari_viewer: Callable[..., Viewer], engine: Engine, qtbot: Any
 ) -> Iterator[Callable[[], Hands]]:
-    """Open a viewer with the docks; all are closed at the end, and nothing is left."""
+    """Open a viewer with the docks; at the end all is closed, and nothing of it is left."""
     opened: list[Hands] = []
 
     def make() -> Hands:
@@ -66,19 +87,34 @@ def open_window(
         return opened[-1]
 
     yield make
-    for hands in opened:
-        jobs = hands.session.jobs
-        hands.session.close()
-        qtbot.waitUntil(lambda jobs=jobs: not jobs.busy, timeout=20_000)
+    while opened:
+        session = opened.pop().session
+        session.close()
+        qtbot.waitUntil(lambda session=session: not session.jobs.busy, timeout=20_000)
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=20_000)
+
+
+def truth_in(hands: Hands, truth: NDArray[np.uint8], *slices: int) -> None:
+    """Have slices labelled as the truth is."""
+    hands.session.new_labels()
+    assert hands.session.store is not None
+    for z in slices:
+        hands.session.store.write(z, truth[z])
+    hands.idle()
+
+
+def steps_done(hands: Hands) -> int:
+    """The step that the training under way has come to."""
+    current = hands.train.trainings.current
+    done = [] if current is None else [e.step for e in current.heard if isinstance(e, StepDone)]
+    return max(done, default=0)
 
 
 def test_from_a_raw_stack_to_a_corrected_mask(
     open_window: Callable[[], Hands],
-    scan: tuple[Path, np.ndarray[Any, Any]],
+    scan: tuple[Path, NDArray[np.uint8]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    qtbot: Any,
 ) -> None:
     path, truth = scan
     hands = open_window()
@@ -101,7 +137,6 @@ def test_from_a_raw_stack_to_a_corrected_mask(
     hands.row(hands.label.classes, 2)
     hands.stroke((40, 40), (40, 100))
     assert session.store is not None
-    print(np.argwhere(session.store[3]).min(0), np.argwhere(session.store[3]).max(0), session.camera.zoom, hands.picture.size())
     assert session.store.counts(LABELLED[0])[2] > 300
     hands.click(hands.label.brush.undo)
     assert session.store.counts(LABELLED[0])[1:].sum() == 0
@@ -110,7 +145,7 @@ def test_from_a_raw_stack_to_a_corrected_mask(
     assert dice(session.store[20], truth[20], 3) > 0.85
 
     # Training, with its mask shown and following.
-    hands.set_steps(150)
+    hands.set_steps(100)
     session.go_to(8)
     hands.click(hands.train.train)
     hands.until(lambda: _preview_agrees(session, truth, 8))
@@ -159,7 +194,7 @@ def test_from_a_raw_stack_to_a_corrected_mask(
     hands.press("2")
     hands.stroke((100, 60), (100, 100))
     assert session.store.labelled == tuple(sorted((*LABELLED, 8)))
-    hands.set_steps(30)
+    hands.set_steps(10)
     second = hands.train_to_end(hands.train.go_on)
     told = json.loads((second / "provenance.json").read_text(encoding="utf-8"))
     assert run.name in json.dumps(told["parent"])
@@ -176,7 +211,7 @@ def test_from_a_raw_stack_to_a_corrected_mask(
     assert [item["value"] for item in beside["classes"]["classes"]] == [1, 128, 255]
     folder, painted = session.project.folder, session.store[8]
     hands.window.close()
-    qtbot.waitUntil(lambda: not session._open, timeout=20_000)
+    hands.wait_closed()
 
     # Open the project again: everything is back.
     hands = open_window()
@@ -193,3 +228,166 @@ def test_from_a_raw_stack_to_a_corrected_mask(
 def _preview_agrees(session: Any, truth: Any, z: int) -> bool:
     shown = next(session.layers.of_kind("preview"), None)
     return shown is not None and dice(shown.data[z], truth[z], 3) > 0.6
+
+
+def test_from_the_labelled_sample_to_a_mask(open_window: Callable[[], Hands]) -> None:
+    hands = open_window()
+    session, viewer = hands.session, hands.viewer
+    viewer.open_sample("napari-xseg", "phantom")
+    hands.idle()
+    image, theirs = viewer.layers["phantom"], viewer.layers["phantom labels"]
+    truth = np.asarray(theirs.data).copy()
+    assert session.image is image
+    hands.show(hands.label)
+    hands.choose(hands.label.data.labels, "phantom labels")
+    hands.idle()
+    assert session.store is not None
+    assert len(session.store.labelled) == truth.shape[0]
+    np.testing.assert_array_equal(session.store[7], truth[7])
+    assert session.classes.names == ("pore", "electrolyte", "metal")
+    hands.set_steps(80)
+    hands.train_to_end(hands.train.train)
+    hands.show(hands.predict)
+    hands.predict.range.clear()
+    hands.qtbot.keyClicks(hands.predict.range, "5:9")
+    hands.click(hands.predict.predict_range)
+    hands.until(lambda: hands.predict.predictions.current is None)
+    hands.idle()
+    mask = next(session.layers.of_kind("mask"))
+    assert dice(mask.data[5:9], truth[5:9], 3) > 0.9
+    assert not mask.data[4].any()
+
+
+def test_a_killed_engine_costs_nothing_but_the_step(
+    open_window: Callable[[], Hands],
+    engine: Engine,
+    scan: tuple[Path, NDArray[np.uint8]],
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, truth = scan
+    hands = open_window()
+    hands.open_file(path, monkeypatch)
+    truth_in(hands, truth, *LABELLED)
+    hands.set_steps(60)
+    hands.click(hands.train.train)
+    hands.until(lambda: steps_done(hands) > 3)
+    said.clear()
+    killed = engine.pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    hands.until(lambda: not hands.train.trainings.running)
+    hands.idle()
+    assert [words for words in said if "ended unexpectedly" in words]
+    assert hands.session.store is not None
+    assert hands.session.store.labelled == LABELLED
+    np.testing.assert_array_equal(hands.session.store[20], truth[20])
+    current = hands.train.trainings.current
+    assert current is not None
+    assert hands.session.project is not None
+    assert [info.path for info in hands.session.project.runs()] == [current.run]
+    hands.until(hands.train.cut_short.isVisible)
+    run = hands.train_to_end(hands.train.resume)
+    assert run == current.run
+    assert hands.train.trainings.current is not None
+    assert hands.train.trainings.current.job.finished is not None
+    assert engine.pid != killed
+    assert not hands.train.cut_short.isVisible()
+    hands.set_steps(2)
+    assert hands.train_to_end(hands.train.train) != run
+
+
+def test_closing_in_a_training_asks_and_the_run_can_be_gone_on_with(
+    open_window: Callable[[], Hands],
+    scan: tuple[Path, NDArray[np.uint8]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, truth = scan
+    asked: list[list[str]] = []
+    answers = [False, True]
+
+    def ask(_: object, titles: list[str]) -> bool:
+        asked.append(titles)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(window, "ask_to_stop", ask)
+    hands = open_window()
+    hands.open_file(path, monkeypatch)
+    truth_in(hands, truth, *LABELLED)
+    hands.set_steps(2000)
+    hands.click(hands.train.train)
+    hands.until(lambda: steps_done(hands) > 3)
+    current = hands.train.trainings.current
+    assert current is not None
+    hands.window.close()
+    assert hands.window.isVisible()
+    assert not current.job.over
+    hands.window.close()
+    hands.wait_closed()
+    assert asked == [[f"Training {current.run.name}"]] * 2
+    assert current.job.finished is not None
+    assert current.job.finished.reason == "stopped"
+    assert (current.run / "model.safetensors").is_file()
+
+    hands = open_window()
+    hands.open_file(path, monkeypatch)
+    hands.show(hands.train)
+    hands.until(hands.train.cut_short.isVisible)
+    assert "was cut short" in hands.train.cut_words.text()
+    assert hands.train.resume.isEnabled()
+    assert hands.session.model == current.run
+
+
+SCRIPT = """
+import sys
+import napari
+from qtpy.QtTest import QTest
+from napari_xseg.gui.predict.prediction import PredictOptions
+from napari_xseg.gui.session import session_of
+from napari_xseg.gui.window import open_docks
+from napari_xseg.jobs import SplitWish
+from napari_xseg.training.recipes import load_recipe
+
+viewer = napari.Viewer()
+open_docks(viewer)
+viewer.open_sample("napari-xseg", "phantom")
+session = session_of(viewer)
+
+def idle():
+    QTest.qWait(50)
+    while session.jobs.busy:
+        QTest.qWait(20)
+
+def dock(name):
+    docks = viewer.window.dock_widgets
+    return docks[next(key for key in docks if key.startswith(name))]
+
+idle()
+session.use_labels(viewer.layers["phantom labels"])
+idle()
+train, predict = dock("Train"), dock("Predict")
+config = load_recipe("quick").replace(steps=3, time_limit=None)
+train.trainings.start(config, wish=SplitWish())
+idle()
+assert train.trainings.current.job.finished, train.trainings.current.job.error
+predict.predictions.start((1, 2), PredictOptions())
+idle()
+review = dock("Review")
+review.parent().raise_()
+while review.reviewer.outcome is None:
+    QTest.qWait(20)
+assert review.reviewer.outcome.reviews
+print("torch" in sys.modules, session.jobs.engine.pid)
+"""
+
+
+def test_a_journey_imports_no_torch_and_may_end_without_a_word(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    torch, pid = done.stdout.split()[-2:]
+    assert torch == "False"
+    assert not psutil.pid_exists(int(pid))

@@ -239,3 +239,52 @@ def test_closing_lets_go_of_the_project(session: Session, viewer: Viewer, tmp_pa
     again = Project.open(folder)
     assert again.owned
     again.close()
+
+
+def test_opening_a_project_takes_it_once(
+    file_session: Session, viewer: Viewer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(file_session, 2)
+    file_session.set_image(None)
+    viewer.layers.clear()
+    told: list[str] = []
+    monkeypatch.setattr(file_session, "warn", told.append)
+    # As a dock does that shows the first image there is.
+    file_session.layers_changed.connect(
+        lambda: file_session.set_image(next(iter(file_session.layers.images()), None))
+    )
+    file_session.open_project(tmp_path / "data" / "scan-xseg")
+    assert told == []
+    assert file_session.store is not None
+    assert not file_session.store.read_only
+
+
+def test_labels_that_cannot_be_written_are_rescued(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(session, "warn", told.append)
+    monkeypatch.setattr(session, "show_error", lambda error: None)
+    paint(session, 1)
+    assert session.project is not None
+    folder = session.project.folder
+    folder.rename(tmp_path / "away")
+    folder.write_text("no folder any more")
+    paint(session, 3, value=2)
+    session.set_image(None)
+    (rescued,) = (tmp_path / "home" / "Documents" / "napari-xseg").glob("phantom-rescued-*-xseg")
+    assert str(rescued) in told[-1]
+    project = Project.open(rescued)
+    assert project.labels().labelled == (1, 3)
+    project.close()
+
+
+def test_a_project_that_is_open_elsewhere_is_not_changed(session: Session, tmp_path: Path) -> None:
+    paint(session, 1)
+    assert session.project is not None
+    other = Project.open(session.project.folder)
+    before = other.classes
+    with pytest.raises(XsegError, match="open elsewhere"):
+        other.set_classes(before.with_colours(((1, 2, 3), (4, 5, 6), (7, 8, 9))))
+    assert other.classes == before
+    other.close()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap, QShowEvent
+from qtpy.QtGui import QIcon, QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from napari_xseg.gui.forms import SWATCH, swatch
 from napari_xseg.gui.label.label_keys import ERASE, WITH_KEY, key_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from napari_xseg.data.classes import ClassTable
 
 COLUMNS = ("class", "key", "this slice", "all slices")
-SWATCH = 14
 # Rows that are seen without scrolling.
 SHOWN = 7
 
@@ -138,17 +138,6 @@ class ClassChooser(QTableWidget):
         header.setHighlightSections(False)
         rows.setVisible(False)
         rows.setDefaultSectionSize(22)
-
-
-def swatch(colour: tuple[int, int, int]) -> QIcon:
-    """A square in the colour of a class."""
-    picture = QPixmap(SWATCH, SWATCH)
-    picture.fill(QColor(*colour))
-    icon = QIcon(picture)
-    # Chosen or disabled rows keep the colour of their class.
-    for mode in (QIcon.Mode.Selected, QIcon.Mode.Disabled):
-        icon.addPixmap(picture, mode)
-    return icon
 
 
 def short_number(pixels: int) -> str:

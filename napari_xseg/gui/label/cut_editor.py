@@ -9,8 +9,7 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_xseg.data.prefill import BINS, NOTHING
-from napari_xseg.gui.forms import NumberField
-from napari_xseg.gui.label.class_chooser import SWATCH, swatch
+from napari_xseg.gui.forms import SWATCH, NumberField, swatch
 from napari_xseg.gui.label.cuts import CutHistogram
 
 if TYPE_CHECKING:

@@ -174,6 +174,11 @@ class LabelDock(QWidget):
     def _save(self) -> None:
         if self.session.save_strokes():
             self.session.notify("What you painted is on disk.")
+        else:
+            self.session.warn(
+                "What you painted still cannot be written: is the project's folder there, is there "
+                f"room on its disk? ({self.session.project_folder})"
+            )
         self._count()
 
     def _sure(self, z: int, pixels: int) -> bool:

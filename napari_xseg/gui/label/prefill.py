@@ -235,6 +235,7 @@ class Prefill:
         self._cutting.drop()
         self._session.layers.hide_preview(*self._shown)
         self._shown.clear()
+        self._session.live.release()
         self._mask = None
         self._job = None
         self._apply_next = False
@@ -249,6 +250,7 @@ class Prefill:
         if session.store is not None:
             mask = np.where(session.store[z] == 0, mask, np.uint8(0))
         height, width = mask.shape
+        session.live.hold(z)
         session.layers.show_preview(
             z,
             (0, height, 0, width),
@@ -263,6 +265,7 @@ class Prefill:
         """Want nothing any more."""
         self._reading.drop()
         self._cutting.drop()
+        self._session.live.release()
         self._job = None
         self.look = None
 

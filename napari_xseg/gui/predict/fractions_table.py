@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.errors import XsegError
-from napari_xseg.gui.label.class_chooser import swatch
+from napari_xseg.gui.forms import swatch
 from napari_xseg.prediction.sidecar import read_sidecar
 
 if TYPE_CHECKING:

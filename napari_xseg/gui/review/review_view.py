@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
+    from napari_xseg.data.plane_index import Box
     from napari_xseg.gui.review.comparison import Comparison
     from napari_xseg.gui.session import Session
     from napari_xseg.review.matching import IndexMap
@@ -35,11 +36,8 @@ class _FlatPlanes(LazyPlanes):
     napari asks for all when it turns to 3D, before it says so to anyone.
     """
 
-    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
-        first = key[0] if isinstance(key, tuple) and key else key
-        if isinstance(first, slice) and len(range(*first.indices(len(self)))) > 1:
-            return np.zeros(self.shape, self.dtype)[key]
-        return super().__getitem__(key)
+    def _stack(self, box: Box) -> NDArray[Any]:
+        return super()._stack(box) if len(box.z) == 1 else np.zeros(box.full_shape, self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         whole = np.stack([self.plane(z) for z in range(len(self))])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QBrush, QColor
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 from napari_xseg.data.classes import COLOUR_BLIND, DEFAULT_COLOURS, MAX_CLASSES, ClassSpec
 from napari_xseg.data.colours import hex_colour, pick_colours
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.forms import swatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -193,10 +194,9 @@ class ClassEditor(QWidget):
 
     def _fill_row(self, row: int, spec: ClassSpec) -> None:
         """Show a class; items are kept, since one of them may be in the middle of an edit."""
-        swatch = self._item(row, COLOUR)
-        swatch.setText("\N{BLACK SQUARE}")
-        swatch.setForeground(QBrush(QColor(*spec.colour)))
-        swatch.setToolTip(f"{hex_colour(spec.colour)}. {TIPS[COLOUR]}")
+        shown = self._item(row, COLOUR)
+        shown.setIcon(swatch(spec.colour))
+        shown.setToolTip(f"{hex_colour(spec.colour)}. {TIPS[COLOUR]}")
         self._item(row, NAME).setText(spec.name)
         self._item(row, VALUE).setText(str(spec.value))
         self._item(row, PIXELS)
@@ -225,6 +225,7 @@ class ClassEditor(QWidget):
         rows = min(max(self.table.rowCount(), ROWS[0]), ROWS[1])
         frame = 2 * self.table.frameWidth()
         self.table.setFixedHeight(header.sizeHint().height() + rows * ROW + frame + 2)
+        self.updateGeometry()
 
     def showEvent(self, event: Any) -> None:
         """Fit the rows, whose look is known when they are seen."""

@@ -126,6 +126,8 @@ class Curves(QWidget):
             plot.setMouseEnabled(x=False, y=False)
             plot.hideButtons()
             plot.setMenuEnabled(False)
+            # pyqtgraph makes its menu all the same, and leaves it behind.
+            plot.ctrlMenu.setParent(self, plot.ctrlMenu.windowFlags())
             plot.getAxis("left").setWidth(AXIS)
             plot.setLabel("left", title)
             plot.getAxis("left").enableAutoSIPrefix(False)

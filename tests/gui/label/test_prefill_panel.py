@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.phantom import phantom
 from napari_xseg.data.prefill import NOTHING, cut_slice
 from napari_xseg.errors import XsegError
-from napari_xseg.gui.label.label_dock import LabelDock
 from napari_xseg.gui.session import session_of
+from tests.gui import label_hands
+from tests.gui.label_hands import place
 from tests.gui.prediction_fakes import pretend_slice, write_model
 
 if TYPE_CHECKING:
@@ -20,20 +20,13 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from napari_xseg.gui.label.label_dock import LabelDock
     from napari_xseg.gui.label.prefill_panel import PrefillPanel
     from napari_xseg.gui.session import Session
     from tests.gui.fake import FakeEngine
 
 LEFT = Qt.MouseButton.LeftButton
 IMAGE = phantom((8, 96, 128), seed=1)[0]
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the user is told."""
-    heard: list[str] = []
-    monkeypatch.setattr(notification_manager, "dispatch", lambda note: heard.append(note.message))
-    return heard
 
 
 @pytest.fixture
@@ -47,10 +40,7 @@ def panel(session: Session, tmp_path: Path, qtbot: Any) -> PrefillPanel:
 
 
 def opened(viewer: Viewer) -> LabelDock:
-    dock = LabelDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Label")
-    viewer.window._qt_window.resize(1366, 740)
-    viewer.window._qt_window.show()
+    dock = label_hands.opened(viewer)
     dock.fold.set_open(True)
     return dock
 
@@ -311,21 +301,13 @@ def test_a_polygon_is_drawn_with_clicks(panel: PrefillPanel, qtbot: Any) -> None
     viewer = panel.session.viewer
     layer = viewer.layers["region"]
     native = viewer.window._qt_viewer.canvas.native
-    camera = getattr(viewer, "scene", viewer).camera
-
-    def at(y: float, x: float) -> QPoint:
-        size, zoom = native.size(), camera.zoom
-        return QPoint(
-            round(size.width() / 2 + (x - camera.center[2]) * zoom),
-            round(size.height() / 2 + (y - camera.center[1]) * zoom),
-        )
-
-    for count, (y, x) in enumerate(((10, 20), (10, 60), (50, 60), (50, 20)), start=1):
-        qtbot.mouseMove(native, at(y, x))
-        qtbot.mouseClick(native, LEFT, pos=at(y, x))
+    for count, corner in enumerate(((10, 20), (10, 60), (50, 60), (50, 20)), start=1):
+        at = place(qtbot, viewer, corner)
+        qtbot.mouseMove(native, at)
+        qtbot.mouseClick(native, LEFT, pos=at)
         # One corner more, that of the mouse, is part of the polygon while it is drawn.
-        qtbot.waitUntil(lambda count=count: len(layer.data[0]) == count + 1)
-    qtbot.mouseDClick(native, LEFT, pos=at(50, 20))
+        assert len(layer.data[0]) == count + 1
+    qtbot.mouseDClick(native, LEFT, pos=at)
     assert [len(corners) for corners in layer.data] == [4]
     qtbot.waitUntil(lambda: shown(panel.session) is not None)
     rows, columns = np.nonzero(shown(panel.session))

@@ -1,0 +1,47 @@
+"""A Predict dock in a window, with a model that says what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from napari_xseg.gui.predict.predict_dock import PredictDock
+from tests.gui.prediction_fakes import PretendedMask, write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_xseg.gui.session import Session
+    from tests.gui.fake import FakeEngine
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    run = tmp_path / "20260101-120000-fine"
+    write_model(run / "model.safetensors")
+    return run
+
+
+@pytest.fixture
+def dock(
+    session: Session, model: Path, tmp_path: Path, qtbot: Any, wait_idle: Callable[..., None]
+) -> PredictDock:
+    session.move_project(tmp_path / "scan-xseg")
+    session.set_model(model)
+    made = PredictDock(session.viewer)
+    session.viewer.window.add_dock_widget(made, name="Predict")
+    session.viewer.window._qt_window.show()
+    wait_idle(session)
+    return made
+
+
+@pytest.fixture
+def pretended(fake_engine: FakeEngine) -> PretendedMask:
+    return PretendedMask(fake_engine)
