@@ -116,6 +116,7 @@ class ClassTable:
                 f"class table: the value {self.unlabelled} is both class {name!r} and unlabelled; "
                 "give them different values."
             )
+        smallest_dtype((*self.values, self.unlabelled))  # says where no file can hold them
         if self.unlabelled_colour is not None and self.unlabelled_colour in self.colours:
             shown = hex_colour(self.unlabelled_colour)
             raise XsegError(
