@@ -26,13 +26,30 @@ COMMANDS = ("train", "predict", "evaluate", "info", "doctor", "recipe", "sample"
 HEAVY = {"torch", "numpy", "scipy", "zarr", "h5py", "matplotlib", "jinja2", "rich"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], []])
+@pytest.mark.parametrize("words", [["--help"], ["-h"]])
 def test_help_names_all_commands(words: list[str], xseg: Xseg) -> None:
     said = xseg(*words)
     assert said.code == 0
     assert said.err == ""
     for command in COMMANDS:
         assert f"\n  {command} " in said.out
+
+
+def test_without_a_command_the_window_opens(xseg: Xseg, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[bool] = []
+    monkeypatch.setattr("napari_xseg.gui.window.run", lambda: opened.append(True))
+    assert xseg().code == 0
+    assert opened == [True]
+
+
+def test_without_napari_a_sentence_says_what_to_install(
+    xseg: Xseg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_xseg.cli.window.find_spec", lambda name: None)
+    said = xseg()
+    assert said.code == 2
+    assert "napari is not installed" in said.err
+    assert "napari-xseg[all]" in said.err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
