@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from napari.utils.colormaps import DirectLabelColormap
 
 from napari_xseg.data.classes import ClassTable
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Shapes
+    from napari.utils.colormaps import DirectLabelColormap
 
 KEY = "napari_xseg"
 Kind = Literal[
@@ -42,6 +42,8 @@ def classes_of(layer: Layer) -> ClassTable | None:
 
 def class_colormap(classes: ClassTable) -> DirectLabelColormap:
     """Colours of a Labels layer of ours: class k + 1 in its colour, all else transparent."""
+    from napari.utils.colormaps import DirectLabelColormap
+
     colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
     for index, (red, green, blue) in enumerate(classes.colours):
         colours[index + 1] = np.array([red / 255, green / 255, blue / 255, 1.0])

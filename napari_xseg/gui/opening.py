@@ -14,7 +14,7 @@ from napari_xseg.data.pairing import Pairing, pair
 from napari_xseg.data.project import is_project
 from napari_xseg.data.volume import RawSpec, Volume, open_label_volume, open_volume
 from napari_xseg.errors import XsegError
-from napari_xseg.gui.layers import KEY, OPACITY, class_colormap
+from napari_xseg.gui.layer_kinds import KEY, OPACITY, class_colormap
 from napari_xseg.gui.lazy import LazyImage, LazyLabels
 from napari_xseg.gui.side_by_side import find_sides, says_labels
 
