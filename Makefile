@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist loadscope
+# Every dock at work, and how windows close; tests/gui for all.
+PYSIDE_TESTS ?= tests/gui/test_behaviour.py tests/gui/test_closing.py tests/gui/test_image_kinds.py
 BENCH_ARGS ?= --laptop
 
 .NOTPARALLEL:
@@ -12,7 +14,7 @@ help:
 	@echo "make demo         train on five slices of the sample, predict, score, report"
 	@echo "make gui          napari with the docks"
 	@echo "make test         all tests; those with windows on a screen of their own (Xvfb)"
-	@echo "make test-pyside  the tests with windows again, with PySide6"
+	@echo "make test-pyside  tests of all docks with PySide6"
 	@echo "make lint         ruff, mypy, import rules, napari manifest"
 	@echo "make wheel-check  build the wheel, install it afresh, use it"
 	@echo "make bench        measure; writes benchmarks/results/"
@@ -34,7 +36,7 @@ test: $(VENV)/.ready-test-gui
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-pyside: $(VENV)/.ready-test-gui
-	QT_API=pyside6 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/gui
+	QT_API=pyside6 $(BIN)/python -m pytest $(PYSIDE_TESTS)
 
 screenshots: $(VENV)/.ready-test-gui
 	xvfb-run -a -s "-screen 0 1366x768x24" $(BIN)/python tools/screenshots.py

@@ -95,6 +95,7 @@ def test_a_volume_appears_slice_by_slice_and_stays_on_disk(
     fake_engine.scripts.append(pretended.script(WAIT))
     click(qtbot, dock.volume)
     running = at_gate(qtbot, fake_engine, dock, 3)
+    qtbot.waitUntil(lambda: names(session) == ["mask fine"])
     layer = session.viewer.layers["mask fine"]
     qtbot.waitUntil(lambda: int(layer._slice.image.raw.max()) == 2)  # drawn, unfinished
     assert not layer.data[4].any()
