@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from napari_xseg.events import Event, View
 
-# In a script: the job waits until `running.gate` is set, or until it is stopped.
+# In a script: the job waits until `running.gate` is set, once a wait, or until it is stopped.
 WAIT = object()
 UNTIL_STOPPED = object()
 
@@ -32,6 +32,8 @@ class FakeRunning:
         for item in self._script:
             if item is WAIT:
                 self.gate.wait(20)
+                if not self.stopped.is_set():
+                    self.gate.clear()  # here, so that no opening is lost
                 continue
             if item is UNTIL_STOPPED:
                 self.stopped.wait(20)

@@ -138,7 +138,6 @@ def test_only_a_slice_in_view_is_drawn_anew(
         if page < 7:
             assert drawn == []
             running.gate.set()
-            running.gate.clear()
     qtbot.waitUntil(lambda: drawn == ["mask fine"])
     running.stop()
 
