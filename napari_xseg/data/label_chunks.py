@@ -143,9 +143,10 @@ class LabelChunks:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, imagecodecs.ZstdError) as error:
+            reason = _short(error) if isinstance(error, OSError) else "the file is damaged"
             raise XsegError(
-                f"{path}: a part of the labels of slice {z} cannot be read ({_short(error)}); "
-                "restore this file, or delete it and label that part again."
+                f"{path}: a part of the labels of slice {z} cannot be read ({reason}); restore "
+                "this file, or delete it and label that part again."
             ) from error
 
 

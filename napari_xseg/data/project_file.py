@@ -10,7 +10,8 @@ from typing import Any
 import tomli_w
 
 from napari_xseg.config import read_toml
-from napari_xseg.data.formats.atomic import remove, temporary_beside, write_atomic
+from napari_xseg.data.classes import ClassTable
+from napari_xseg.data.formats.atomic import remove, temporary_beside, write_atomic, writing_to
 from napari_xseg.errors import XsegError
 
 PROJECT_FILE, LABELS = "project.toml", "labels.zarr"
@@ -19,6 +20,14 @@ VERSION = 1
 _NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 80
+_MEND = (
+    "Labels, runs and masks are not concerned: put back a copy of the file, or press New labels, "
+    "which sets it aside and keeps the rest."
+)
+
+
+class DamagedProject(XsegError):
+    """A project.toml that cannot be read; labels, runs and masks beside it may be whole."""
 
 
 def is_project(path: Path) -> bool:
@@ -56,26 +65,58 @@ def default_folder(source: Path | None, name: str) -> Path:
 
 
 def read_project(path: Path) -> dict[str, Any]:
-    """Read the project.toml at `path`; XsegError where it is damaged or of a later version."""
-    content = read_toml(path)
+    """Read the project.toml at `path`.
+
+    Raises
+    ------
+    DamagedProject
+        It says not what a project must say.
+    XsegError
+        It cannot be opened, or is of a later version.
+    """
     try:
-        if content["version"] > VERSION:
-            raise XsegError(f"{path}: was written by a newer napari-xseg; update this one.")
+        content = read_toml(path)
+    except XsegError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        raise DamagedProject(f"{error} {_MEND}") from error
+    if isinstance(content.get("version"), int) and content["version"] > VERSION:
+        raise XsegError(f"{path}: was written by a newer napari-xseg; update this one.")
+    fault = _fault(content, path)
+    if fault:
+        raise DamagedProject(f"{path}: is damaged ({fault}). {_MEND}")
+    return content
+
+
+def _fault(content: dict[str, Any], path: Path) -> str:
+    try:
+        if not isinstance(content["version"], int):
+            return "version"
         z, y, x = map(int, content["shape"])
         if min(z, y, x) < 1:
-            raise ValueError("shape")
+            return "shape"
         image = content["image"]
         if not isinstance(image.get("path", image.get("name")), str):
-            raise ValueError("image")
-        if not isinstance(content["classes"], dict) or not isinstance(
-            content.get("labels", {}).get("path", ""), str
-        ):
-            raise ValueError("classes")
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise XsegError(
-            f"{path}: is damaged ({error}); restore it from a copy of the project."
-        ) from error
-    return content
+            return "image"
+        if not isinstance(content.get("labels", {}).get("path", ""), str):
+            return "labels"
+        ClassTable.from_dict(content["classes"], "classes")
+    except KeyError as error:
+        return f"{error.args[0]} is missing"
+    except (XsegError, TypeError, ValueError, AttributeError) as error:
+        return str(error)
+    return ""
+
+
+def set_aside(folder: Path) -> Path:
+    """Rename the project.toml in `folder`, so that another one can be written; its new path."""
+    path, number = folder / "project.damaged.toml", 1
+    while path.exists():
+        number += 1
+        path = folder / f"project.damaged-{number}.toml"
+    with writing_to(folder):
+        (folder / PROJECT_FILE).rename(path)
+    return path
 
 
 def write_project(folder: Path, content: dict[str, Any]) -> None:

@@ -10,12 +10,13 @@ from psygnal import Signal
 
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.label_copy import copy_labels, rescue_labels
-from napari_xseg.data.project import Project, default_folder, is_project
+from napari_xseg.data.project import Project, is_project
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.images import Images, images_of
 from napari_xseg.gui.label_counting import count_label_files
 from napari_xseg.gui.layers import KEY, Layers, classes_of
 from napari_xseg.gui.opening import image_layer_data, open_path
+from napari_xseg.gui.project_folder import folder_of, make_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,7 @@ class ProjectState:
         self.classes = FIRST_CLASSES
         self.project: Project | None = None
         self.model: Path | None = None
+        self._folder: Path | None = None  # of the project, where there is none yet
         self._filling: Call[Any] | None = None
         # A project brings its image: nobody else takes that image up meanwhile.
         self._opening = False
@@ -106,13 +108,17 @@ class ProjectState:
         """Where the project is, or will be from the first label on; None without an image."""
         if self.project is not None:
             return self.project.folder
-        return None if self.images is None else self._default_folder(self.images)
+        return None if self.images is None else self._folder
 
     def require_project(self) -> Project:
         """The project, made beside the image where there is none; XsegError without an image."""
         images = self.require_images()
         if self.project is None:
-            self._make_project(images, self._default_folder(images))
+            folder = folder_of(images)
+            self._make_project(images, folder)
+            beside = Path(images.address.get("path", folder)).parent
+            if folder.parent != beside:
+                self.warn(f"{beside} cannot be written: labels and models are kept in {folder}.")
         assert self.project is not None
         return self.project
 
@@ -255,12 +261,8 @@ class ProjectState:
 
     # -- inside -------------------------------------------------------------
 
-    def _default_folder(self, images: Images) -> Path:
-        path = images.address.get("path")
-        return default_folder(None if path is None else Path(path), images.volume.name)
-
     def _find_project(self, images: Images) -> None:
-        folder = self._default_folder(images)
+        folder = self._folder = folder_of(images)
         if not is_project(folder):
             return
         try:
@@ -273,9 +275,7 @@ class ProjectState:
             self.show_error(error)
 
     def _make_project(self, images: Images, folder: Path) -> None:
-        self._take_project(
-            Project.create(folder, image=images.address, shape=images.shape, classes=self.classes)
-        )
+        self._take_project(make_project(images, folder, self.classes))
 
     def _take_project(self, project: Project) -> None:
         self.project = project

@@ -20,6 +20,7 @@ from napari_xseg.gui.live import LivePreview
 from napari_xseg.gui.project_state import ProjectState
 from napari_xseg.gui.solid import SolidView
 from napari_xseg.gui.stroke_keeper import StrokeKeeper
+from napari_xseg.gui.telling import Telling
 from napari_xseg.gui.window import CloseGuard
 from napari_xseg.gui.worker import SHARED_ENGINE, Jobs
 from napari_xseg.jobs import EngineBug, WarmUp
@@ -67,6 +68,7 @@ class Session(ProjectState):
         self.devices: Devices | None = None
         self.training: Job | None = None
         self._open = True
+        self._telling = Telling()
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         self.live = LivePreview(self)
@@ -139,16 +141,16 @@ class Session(ProjectState):
 
     def notify(self, text: str) -> None:
         """Tell the user something that needs no answer."""
-        notifications.show_info(text)
+        self._telling.say(notifications.show_info, text)
 
     def warn(self, text: str) -> None:
         """Tell the user of something doubtful."""
-        notifications.show_warning(text)
+        self._telling.say(notifications.show_warning, text)
 
     def show_error(self, error: Exception) -> None:
         """Show what the user can mend as a sentence, and a bug with its traceback."""
         if isinstance(error, XsegError):
-            notifications.show_error(str(error))
+            self._telling.say(notifications.show_error, str(error))
         elif isinstance(error, EngineBug):
             notifications.notification_manager.receive_error(
                 type(error), error, error.__traceback__

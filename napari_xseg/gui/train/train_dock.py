@@ -147,6 +147,7 @@ class TrainDock(QWidget):
         self.panel.read.connect(self._on_runs)
         self.panel.list.value_changed.connect(self._show_reason)
         self._links: list[tuple[Any, Callable[..., None]]] = [
+            (session.image_changed, self._on_image),
             (session.classes_changed, self._on_classes),
             (session.project_changed, self._on_project),
             (session.model_changed, self._show_reason),
@@ -212,6 +213,13 @@ class TrainDock(QWidget):
         self.classes.set_pixels(self._pixels())
         self._show_reason()
 
+    def _on_image(self) -> None:
+        """Say no more of a training that was another image's."""
+        if not self.trainings.running:
+            self.bar.say("")
+            self.bar.show_message("")
+        self._show_reason()
+
     # -- choices ------------------------------------------------------------
 
     def _on_project(self) -> None:
@@ -263,10 +271,11 @@ class TrainDock(QWidget):
         """Why no training can begin, in a sentence; empty where one can."""
         session = self.session
         try:
-            session.require_images()
+            images = session.require_images()
             if session.store is None:
                 return "There are no labels: paint in the Label dock, or open label files."
             check_labels(session.store, session.classes)
+            self.form.check_region(images.shape)
         except XsegError as error:
             return str(error)
         return self.slices.fault or self.form.fault
@@ -354,15 +363,15 @@ class TrainDock(QWidget):
             run = unfinished[0]
             self.cut_words.setText(f"The run {run.name} of {run.date:%d %b %H:%M} was cut short.")
         current = self.trainings.current
-        if current is not None and current.job.finished is not None:
-            words = phase_words(current.job.finished) or ""
-            self.bar.say(words + _source(self.panel.info(current.run)))
+        info = None if current is None else self.panel.info(current.run)
+        if current is not None and info is not None and current.job.finished is not None:
+            self.bar.say((phase_words(current.job.finished) or "") + _source(info))
         self._show_reason()
 
 
-def _source(run: RunInfo | None) -> str:
+def _source(run: RunInfo) -> str:
     """Which slices a Dice came from, as the end of a sentence."""
-    if run is None or run.dice_foreground is None or not run.val_slices:
+    if run.dice_foreground is None or not run.val_slices:
         return ""
     if run.val_slices == run.slices:
         return ", a rough figure: from rows of the training slices"

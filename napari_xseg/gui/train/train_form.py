@@ -69,6 +69,7 @@ class TrainForm(QWidget):
         self._value = TrainChoices(config=load_recipe(RECIPES[0]))
         self.fault = ""
         self._quiet = False
+        self._region = ("", parse_region(""))
         self._opened: dict[str, TrainConfig] = {}
         self._make_fields()
         self.advanced = SettingsFields(TrainConfig, ROWS)
@@ -263,12 +264,19 @@ class TrainForm(QWidget):
         values["noise"] |= {"std": number_of(std) if std else None}
         values["model"]["context"] = round(self.context.value())
         region = self.region.currentText().strip()
-        parse_region(region)
+        self._region = (region, parse_region(region))
         return TrainChoices(
             config=TrainConfig.from_dict(values, "recipe"),
             device=self.device.currentData(),
             region=region,
         )
+
+    def check_region(self, shape: tuple[int, int, int]) -> None:
+        """Raise XsegError where the region does not fit an image of `shape` (z, y, x)."""
+        region = self._value.region
+        if self._region[0] != region:
+            self._region = (region, parse_region(region))
+        self._region[1].check(shape)
 
     def _say(self, fault: str) -> None:
         self.fault = fault

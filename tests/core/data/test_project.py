@@ -19,6 +19,7 @@ from napari_xseg.data.label_base import PairedLabels
 from napari_xseg.data.labels import open_labels
 from napari_xseg.data.locking import is_locked, lock_folder, unlock
 from napari_xseg.data.project import ImageMoved, Project, default_folder, is_project
+from napari_xseg.data.project_file import DamagedProject, set_aside
 from napari_xseg.errors import XsegError
 
 SHAPE = (3, 40, 50)
@@ -110,15 +111,31 @@ class TestFolder:
             'version = 1\nshape = [1, 2, 3]\nimage = {name = "x"}\nclasses = {}',
             'version = 1\nshape = [1, 2, 3]\nimage = {name = "x"}\nclasses = 3',
             'version = 1\nshape = [1, 2, 3]\nimage = "x"\nclasses = {}',
-            "version = 9\nshape = [1, 2, 3]",
+            'version = "1"\nshape = [1, 2, 3]',
         ],
     )
     def test_a_damaged_one_is_named(self, project: Project, folder: Path, text: str) -> None:
         project.close()
         (folder / "project.toml").write_text(text, encoding="utf-8")
-        with pytest.raises(XsegError, match=r"project\.toml"):
+        with pytest.raises(DamagedProject, match=r"project\.toml.*press New labels"):
             Project.open(folder)
         assert not is_locked(folder)
+
+    def test_one_of_a_later_version_is_not_damaged(self, project: Project, folder: Path) -> None:
+        project.close()
+        (folder / "project.toml").write_text("version = 9\nshape = [1, 2, 3]", encoding="utf-8")
+        with pytest.raises(XsegError, match="newer napari-xseg") as caught:
+            Project.open(folder)
+        assert not isinstance(caught.value, DamagedProject)
+
+    def test_a_damaged_file_is_set_aside_twice(self, folder: Path) -> None:
+        folder.mkdir()
+        for text in ("one", "two"):
+            (folder / "project.toml").write_text(text, encoding="utf-8")
+            set_aside(folder)
+        assert (folder / "project.damaged.toml").read_text(encoding="utf-8") == "one"
+        assert (folder / "project.damaged-2.toml").read_text(encoding="utf-8") == "two"
+        assert not is_project(folder)
 
     def test_another_folder_is_none(self, tmp_path: Path) -> None:
         with pytest.raises(XsegError, match="is no project"):

@@ -141,3 +141,26 @@ def test_the_dock_fits_a_small_screen(dock: TrainDock, viewer: Any) -> None:
 def test_everything_has_a_tooltip(dock: TrainDock) -> None:
     for button in dock.findChildren(QPushButton):
         assert button.toolTip(), button.text()
+
+
+def test_a_region_outside_the_image_is_said_in_the_form(
+    dock: TrainDock, session: Session, label: Callable[..., None], qtbot: Any
+) -> None:
+    label(1, 4)
+    ready(dock, session, qtbot)
+    dock.form.region.setEditText("0:500,0:40")
+    dock.form.region.lineEdit().editingFinished.emit()  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: "is not inside" in dock.reason.text())
+    assert not dock.train.isEnabled()
+    dock.form.region.setEditText("0:50,0:40")
+    dock.form.region.lineEdit().editingFinished.emit()  # type: ignore[union-attr]
+    qtbot.waitUntil(dock.train.isEnabled)
+
+
+def test_another_image_is_not_said_to_be_trained(
+    dock: TrainDock, session: Session, qtbot: Any
+) -> None:
+    dock.bar.say("Done: Dice 99.1 %")
+    other = session.viewer.add_image(np.zeros((4, 32, 32), np.uint16), name="other")
+    session.set_image(other)
+    assert dock.bar.phase.text() == ""
