@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QApplication,
     QDockWidget,
     QFileDialog,
     QLineEdit,
+    QMessageBox,
     QScrollArea,
 )
 
@@ -260,3 +262,20 @@ def dice(mask: Any, truth: Any, classes: int) -> float:
         a, b = mask == value, truth == value
         scores.append(2 * np.count_nonzero(a & b) / max(1, a.sum() + b.sum()))
     return float(np.mean(scores))
+
+
+def answer_question(button: str) -> list[str]:
+    """Click a button of the question that comes up next; what it asks, once it was answered."""
+    asked: list[str] = []
+
+    def click() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox) or not box.isVisible():
+            QTimer.singleShot(20, click)
+            return
+        asked.append(box.text())
+        found = next(one for one in box.buttons() if one.text().replace("&", "") == button)
+        QTest.mouseClick(found, LEFT)
+
+    QTimer.singleShot(0, click)
+    return asked

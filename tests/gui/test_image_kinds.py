@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zarr
 from qtpy.QtCore import QLocale, Qt
 
 from napari_xseg.data.classes import ClassTable
@@ -151,6 +152,44 @@ def test_a_volume_of_16_gigabytes_is_never_read_whole(
     ]
     session.viewer.dims.ndisplay = 2
     assert list(session.layers.of_kind("reduced")) == []
+
+
+def test_a_file_of_16_gigabytes_is_opened_painted_predicted_and_found_again(
+    session: Session,
+    fake_engine: FakeEngine,
+    show_dock: Callable[[Any], Any],
+    told: list[str],
+    qtbot: Any,
+    wait_idle: Callable[[Session], None],
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "data" / "large.zarr"
+    array = zarr.create_array(path, shape=(500, 4000, 4000), chunks=(1, 1000, 1000), dtype="u2")
+    array[250, 1900:2100, 1900:2100] = 9
+    viewer = session.viewer
+    viewer.layers.clear()
+    (layer,) = viewer.open(str(path), plugin="napari-xseg")
+    wait_idle(session)
+    session.set_image(layer)
+    predict = show_dock(PredictDock)
+    session.go_to(250)
+    labels = session.new_labels()
+    labels.brush_size = 40
+    labels.paint((250, 2000, 2000), 2)
+    session.set_model(write_model(tmp_path / "run" / "model.safetensors").parent)
+    qtbot.mouseClick(predict.this_slice, LEFT)
+    wait_idle(session)
+    assert fake_engine.submitted[-1].images.path == str(path)
+    viewer.dims.ndisplay = 3
+    wait_idle(session)
+    assert "large (reduced)" in [item.name for item in session.layers.of_kind("reduced")]
+    viewer.dims.ndisplay = 2
+    session.set_image(None)
+    session.open_project(path.parent / "large-xseg")
+    assert session.store is not None
+    assert session.store.labelled == (250,)
+    assert session.store.counts(250)[2] > 1000
+    assert all("3D display" in words for words in told)
 
 
 # -- a German system --------------------------------------------------------

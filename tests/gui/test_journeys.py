@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,12 +22,11 @@ from napari_xseg.data.phantom import phantom
 from napari_xseg.data.volume import open_label_volume, volume_from_array
 from napari_xseg.data.writing import save_volume
 from napari_xseg.events import StepDone
-from napari_xseg.gui import window
 from napari_xseg.gui.layers import kind_of
 from napari_xseg.gui.session import session_of
 from napari_xseg.gui.train.class_editor import NAME, VALUE
 from napari_xseg.jobs import Engine
-from tests.gui.hands import Hands, dice
+from tests.gui.hands import Hands, answer_question, dice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -303,14 +303,6 @@ def test_closing_in_a_training_asks_and_the_run_can_be_gone_on_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, truth = scan
-    asked: list[list[str]] = []
-    answers = [False, True]
-
-    def ask(_: object, titles: list[str]) -> bool:
-        asked.append(titles)
-        return answers[len(asked) - 1]
-
-    monkeypatch.setattr(window, "ask_to_stop", ask)
     hands = open_window()
     hands.open_file(path, monkeypatch)
     truth_in(hands, truth, *LABELLED)
@@ -319,12 +311,14 @@ def test_closing_in_a_training_asks_and_the_run_can_be_gone_on_with(
     hands.until(lambda: steps_done(hands) > 3)
     current = hands.train.trainings.current
     assert current is not None
+    asked = answer_question("Keep running")
     hands.window.close()
+    assert asked == [f"Running: Training {current.run.name}."]
     assert hands.window.isVisible()
     assert not current.job.over
+    answer_question("Stop and close")
     hands.window.close()
     hands.wait_closed()
-    assert asked == [[f"Training {current.run.name}"]] * 2
     assert current.job.finished is not None
     assert current.job.finished.reason == "stopped"
     assert (current.run / "model.safetensors").is_file()
@@ -336,6 +330,39 @@ def test_closing_in_a_training_asks_and_the_run_can_be_gone_on_with(
     assert "was cut short" in hands.train.cut_words.text()
     assert hands.train.resume.isEnabled()
     assert hands.session.model == current.run
+
+
+def test_two_windows_share_the_engine_one_after_the_other(
+    open_window: Callable[[], Hands],
+    scan: tuple[Path, NDArray[np.uint8]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, truth = scan
+    other = tmp_path / "other" / "scan.tif"
+    other.parent.mkdir()
+    shutil.copy(path, other)
+    first, second = open_window(), open_window()
+    for hands, file in ((first, path), (second, other)):
+        hands.open_file(file, monkeypatch)
+        truth_in(hands, truth, *LABELLED)
+        hands.set_steps(2000 if hands is first else 2)
+    first.click(first.train.train)
+    first.until(lambda: steps_done(first) > 3)
+    second.click(second.train.train)
+    second.until(lambda: second.train.trainings.current is not None)
+    waiting = second.train.trainings.current
+    assert waiting is not None
+    second.until(lambda: "Waiting" in second.train.bar.phase.text())
+    first.click(first.train.bar.stop)
+    second.until(lambda: waiting.job.over)
+    assert waiting.job.finished is not None
+    assert waiting.run.parent == other.parent / "scan-xseg" / "runs"
+    assert steps_done(first) > 3
+    stopped = first.train.trainings.current
+    assert stopped is not None
+    assert stopped.job.finished is not None
+    assert stopped.job.finished.reason == "stopped"
 
 
 SCRIPT = """
