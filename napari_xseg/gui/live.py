@@ -185,16 +185,19 @@ class LivePreview:
         from napari_xseg.model.metadata import read_model_info
 
         folder = self._session.jobs.engine.folder
-        info = read_model_info(model)
+        info, match = read_model_info(model), self._session.match_intensity
 
         def prepare() -> SliceRequest:
             source = images.for_job([z], info.context, folder)
-            return SliceRequest(model=model, images=source, z=z, folder=folder)
+            return SliceRequest(
+                model=model, images=source, z=z, folder=folder, match_intensity=match
+            )
 
         job = self._looking = self._session.jobs.run(
             "Predicting the slice in view", prepare, worth_asking=False
         )
         job.events.connect(lambda events: self._show_all(events, images, info.classes))
+        job.events.connect(self._session.warn_of)
         job.ended.connect(self._on_looked)
 
     def _on_looked(self) -> None:

@@ -13,14 +13,14 @@ from napari.utils import notifications
 from psygnal import Signal
 
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Devices
+from napari_xseg.events import Devices, Message
 from napari_xseg.gui.data_watch import DataWatch
 from napari_xseg.gui.layers import Layers
 from napari_xseg.gui.live import LivePreview
 from napari_xseg.gui.project_state import ProjectState
 from napari_xseg.gui.solid import SolidView
 from napari_xseg.gui.stroke_keeper import StrokeKeeper
-from napari_xseg.gui.telling import Telling
+from napari_xseg.gui.telling import FLAG, MATCH, Telling
 from napari_xseg.gui.window import CloseGuard
 from napari_xseg.gui.worker import SHARED_ENGINE, Jobs
 from napari_xseg.jobs import EngineBug, WarmUp
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from napari_xseg.events import Event
     from napari_xseg.gui.worker import Job, TakesJobs
 
 WARMING = "Starting the engine"
@@ -52,6 +53,8 @@ class Session(ProjectState):
         What syncs painted labels.
     training : Job or None
         The training under way or the last one, so that a reopened dock finds it.
+    match_intensity : bool
+        Whether grey values of the image are mapped onto those that the model knows.
     devices : Devices or None
         What there is to compute on, once the engine has said it.
     """
@@ -67,6 +70,7 @@ class Session(ProjectState):
         super().__init__(Layers(viewer))
         self.devices: Devices | None = None
         self.training: Job | None = None
+        self.match_intensity = False
         self._open = True
         self._telling = Telling()
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -146,6 +150,14 @@ class Session(ProjectState):
     def warn(self, text: str) -> None:
         """Tell the user of something doubtful."""
         self._telling.say(notifications.show_warning, text)
+
+    def warn_of(self, events: list[Event]) -> None:
+        """Tell what a job warns of; of grey values that the window can match, how."""
+        for event in events:
+            if isinstance(event, Message) and event.level == "warning":
+                self.warn(
+                    event.text.replace(FLAG, "; Match intensity in the Predict dock maps them")
+                )
 
     def show_error(self, error: Exception) -> None:
         """Show what the user can mend as a sentence, and a bug with its traceback."""

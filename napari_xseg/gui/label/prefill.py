@@ -196,19 +196,22 @@ class Prefill:
         outlines = None if self.region is None else outlines_on(self.region, image, z)
         info = read_model_info(model)
         table = class_translation(info.classes, self._session.classes, str(model))
-        folder = self._session.jobs.engine.folder
+        folder, match = self._session.jobs.engine.folder, self._session.match_intensity
 
         def prepare() -> SliceRequest:
             from napari_xseg.jobs import SliceRequest
 
             source = images.for_job([z], info.context, folder)
-            return SliceRequest(model=model, images=source, z=z, folder=folder)
+            return SliceRequest(
+                model=model, images=source, z=z, folder=folder, match_intensity=match
+            )
 
         self._cutting.drop()
         job = self._job = self._session.jobs.run(
             f"Predicting slice {z}", prepare, worth_asking=False
         )
         job.events.connect(lambda events: self._on_events(job, events, images, outlines, table))
+        job.events.connect(self._session.warn_of)
         job.ended.connect(lambda: self._on_ended(job))
 
     def apply(self) -> bool:

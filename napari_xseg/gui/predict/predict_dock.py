@@ -30,8 +30,8 @@ from napari_xseg.gui.predict.model_chooser import ModelChooser
 from napari_xseg.gui.predict.other_images import OtherMenu
 from napari_xseg.gui.predict.predict_form import OptionsForm
 from napari_xseg.gui.predict.predicting import predictions_of
-from napari_xseg.gui.predict.prediction import FLAG
 from napari_xseg.gui.session import session_of
+from napari_xseg.gui.telling import FLAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable

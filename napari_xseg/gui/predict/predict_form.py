@@ -61,6 +61,7 @@ class OptionsForm(QWidget):
         session.devices_changed.connect(self._show_devices)
         for box in (self.confidence, self.match):
             box.toggled.connect(lambda _: self.value_changed.emit())
+        self.match.toggled.connect(lambda on: setattr(session, "match_intensity", on))
         for combo in (self.region, self.device):
             combo.currentTextChanged.connect(lambda _: self.value_changed.emit())
 

@@ -17,7 +17,6 @@ from napari_xseg.gui.planes import PreviewPlanes
 from napari_xseg.gui.predict.mask_layers import planes_kept
 from napari_xseg.gui.predict.prediction import (
     CONFIDENCE,
-    FLAG,
     Prediction,
     PredictOptions,
     PredictPlan,
@@ -25,6 +24,7 @@ from napari_xseg.gui.predict.prediction import (
     model_name,
 )
 from napari_xseg.gui.predict.recent_models import remember_model
+from napari_xseg.gui.telling import FLAG
 from napari_xseg.jobs.slice_request import SliceRequest
 from napari_xseg.model.metadata import ModelInfo, read_model_info
 

@@ -11,6 +11,7 @@ from psygnal import Signal
 from napari_xseg.data.runs_list import split_name
 from napari_xseg.events import Finished, Message, Progress, SlicesDone
 from napari_xseg.gui.predict.mask_layers import FilePlanes
+from napari_xseg.gui.telling import FLAG
 from napari_xseg.jobs import EngineDied, PredictRequest
 from napari_xseg.model.metadata import MODEL_FILE, ModelInfo
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from napari_xseg.gui.session import Session
     from napari_xseg.gui.worker import Job
 
-# What the engine's warning about grey values names, and the docks have a button for.
-FLAG = "; --match-intensity maps them onto those"
 CONFIDENCE = ".confidence"
 COMMAND = "napari-xseg, Predict dock"
 

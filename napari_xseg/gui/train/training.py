@@ -143,7 +143,7 @@ class Trainings:
         job = session.jobs.run(f"Training {run.name}", request)
         training = self.current = Training(job, run, classes)
         job.events.connect(training.hear)
-        job.events.connect(self._on_events)
+        job.events.connect(self._session.warn_of)
         job.ended.connect(partial(self._on_end, training, pending))
         session.live.watch(job, images, classes, context)
         session.set_training(job)
@@ -151,11 +151,6 @@ class Trainings:
         return training
 
     # -- the end ------------------------------------------------------------
-
-    def _on_events(self, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, Message) and event.level == "warning":
-                self._session.warn(event.text)
 
     def _on_end(self, training: Training, pending: Path) -> None:
         session, job, run = self._session, training.job, training.run

@@ -10,7 +10,9 @@ from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.phantom import phantom
 from napari_xseg.data.prefill import NOTHING, cut_slice
 from napari_xseg.errors import XsegError
+from napari_xseg.events import Message
 from napari_xseg.gui.session import session_of
+from napari_xseg.gui.telling import FLAG
 from tests.gui import label_hands
 from tests.gui.label_hands import place
 from tests.gui.prediction_fakes import pretend_slice, write_model
@@ -240,6 +242,25 @@ def test_the_model_fills_through_a_job(
     assert panel.session.store is not None
     assert (panel.session.store[3] == 3).all()
     assert not list(fake_engine.folder.glob("slice-*"))
+
+
+def test_the_model_sees_matched_grey_values_and_warns_of_others(
+    panel: PrefillPanel,
+    fake_engine: FakeEngine,
+    tmp_path: Path,
+    told: list[str],
+    qtbot: Any,
+) -> None:
+    run = tmp_path / "run"
+    write_model(run / "model.safetensors")
+    fake_engine.scripts.append([Message(f"phantom: lies far off{FLAG}.", "warning")])
+    panel.session.set_model(run)
+    panel.session.match_intensity = True
+    panel.source.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: bool(fake_engine.submitted))
+    assert fake_engine.submitted[-1].match_intensity
+    qtbot.waitUntil(lambda: bool(told))
+    assert told == ["phantom: lies far off; Match intensity in the Predict dock maps them."]
 
 
 def test_a_model_that_fails_says_why(

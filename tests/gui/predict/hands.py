@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 
 from napari_xseg.gui.layers import kind_of
-from napari_xseg.gui.predict.prediction import FLAG
+from napari_xseg.gui.telling import FLAG
 
 if TYPE_CHECKING:
     from napari_xseg.gui.predict.predict_dock import PredictDock
