@@ -182,7 +182,7 @@ def predict(desk: Desk) -> None:
 
 def review(desk: Desk) -> None:
     """Compare the mask with the truth of all slices, and look at the largest mistake."""
-    viewer, dock = desk.viewer, desk.show("Review")
+    viewer, dock = desk.viewer, desk.show("Review").compare
     (truth,) = viewer.open(desk.data / "labels", plugin="napari-xseg")
     dock.form.truth.setCurrentText(truth.name)
     scope = dock.form.scope

@@ -121,7 +121,7 @@ def scrolled(content: QWidget, parent: QWidget) -> QScrollArea:
 
 
 def in_front(widget: QWidget) -> bool:
-    """Whether the dock of a widget can be seen: its tab is in front of the others.
+    """Whether a widget's dock, and its page there, can be seen: their tabs are in front.
 
     In a window that is not shown, everything counts as in front.
     """
@@ -130,7 +130,8 @@ def in_front(widget: QWidget) -> bool:
     dock: QWidget | None = widget
     while dock is not None and not isinstance(dock, QDockWidget):
         dock = dock.parentWidget()
-    return not (dock or widget).visibleRegion().isEmpty()
+    within = dock or widget
+    return widget.isVisibleTo(within) and not within.visibleRegion().isEmpty()
 
 
 class Choice(QComboBox):

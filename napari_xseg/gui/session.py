@@ -20,7 +20,7 @@ from napari_xseg.gui.live import LivePreview
 from napari_xseg.gui.project_state import ProjectState
 from napari_xseg.gui.solid import SolidView
 from napari_xseg.gui.stroke_keeper import StrokeKeeper
-from napari_xseg.gui.telling import FLAG, MATCH, Telling
+from napari_xseg.gui.telling import FLAG, Telling
 from napari_xseg.gui.window import CloseGuard
 from napari_xseg.gui.worker import SHARED_ENGINE, Jobs
 from napari_xseg.jobs import EngineBug, WarmUp

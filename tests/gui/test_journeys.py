@@ -171,11 +171,11 @@ def test_from_a_raw_stack_to_a_corrected_mask(
 
     # Review: overlay, list, a click flies there.
     hands.show(hands.review)
-    hands.choose(hands.review.form.truth, "scan labels")
-    hands.choose(hands.review.form.prediction, mask.name)
-    hands.choose(hands.review.form.scope, "Labelled slices")
+    hands.choose(hands.review.compare.form.truth, "scan labels")
+    hands.choose(hands.review.compare.form.prediction, mask.name)
+    hands.choose(hands.review.compare.form.scope, "Labelled slices")
     hands.idle()
-    table = hands.review.mistakes.table
+    table = hands.review.compare.mistakes.table
     assert any(kind_of(layer) == "mistakes" for layer in viewer.layers)
     assert table.mistakes.rowCount() > 3
     hands.row(table, 1, 3)
@@ -401,9 +401,9 @@ predict.predictions.start((1, 2), PredictOptions())
 idle()
 review = dock("Review")
 review.parent().raise_()
-while review.reviewer.outcome is None:
+while review.compare.reviewer.outcome is None:
     QTest.qWait(20)
-assert review.reviewer.outcome.reviews
+assert review.compare.reviewer.outcome.reviews
 print("torch" in sys.modules, session.jobs.engine.pid)
 """
 

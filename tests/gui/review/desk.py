@@ -39,8 +39,9 @@ class Desk:
         self.mask_data[:, 80:83, 100:110] = 1
         self.truth = self.add("labels", "truth", self.truth_data)
         self.mask = self.add("mask", "mask", self.mask_data)
-        self.dock = ReviewDock(self.viewer)
-        self.viewer.window.add_dock_widget(self.dock, name="Review", area="right")
+        self.review = ReviewDock(self.viewer)
+        self.dock = self.review.compare
+        self.viewer.window.add_dock_widget(self.review, name="Review", area="right")
         self.reviewer = self.dock.reviewer
         self.wait()
 

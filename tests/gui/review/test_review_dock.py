@@ -160,8 +160,9 @@ def test_twenty_classes_fit(viewer: Viewer, session: Session, qtbot: Any) -> Non
     other = np.where(rng.random(data.shape) < 0.02, np.uint8(3), data)
     for kind, array in (("labels", data), ("mask", other)):
         session.layers.add_classes(array, classes, kind=kind, name=kind, image=session.image)  # type: ignore[arg-type]
-    dock = ReviewDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Review", area="right")
+    review = ReviewDock(viewer)
+    dock = review.compare
+    viewer.window.add_dock_widget(review, name="Review", area="right")
     qtbot.waitUntil(lambda: dock.reviewer.outcome is not None, timeout=20_000)
     heat_map = dock.heat_map
     qtbot.mouseClick(heat_map, LEFT, pos=heat_map.cell(17, 2).center())
@@ -174,7 +175,7 @@ def test_closing_the_dock_takes_its_layers_and_listens_no_more(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.click_row(0)
-    desk.dock.close()
+    desk.review.close()
     left = {layer.name for layer in desk.viewer.layers}
     assert left == {"phantom", "truth", "mask"}
     heard: list[Any] = []
@@ -188,7 +189,7 @@ def test_closing_the_dock_takes_its_layers_and_listens_no_more(
 
 def test_the_dock_is_narrow_and_says_what_its_parts_do(desk: Desk) -> None:
     form, mistakes = desk.dock.form, desk.dock.mistakes
-    assert desk.dock.minimumSizeHint().width() <= 360
+    assert desk.review.minimumSizeHint().width() <= 360
     inner = desk.dock.heat_map.parentWidget()
     assert inner is not None
     assert inner.minimumSizeHint().width() <= 340

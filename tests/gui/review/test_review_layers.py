@@ -178,8 +178,9 @@ def test_a_single_slice(
     layers = [plane, mask] if ndim == 2 else [plane[None], mask[None]]
     for name, data in zip(("truth", "mask"), layers, strict=True):
         viewer.add_labels(data, name=name)
-    dock = ReviewDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Review")
+    review = ReviewDock(viewer)
+    dock = review.compare
+    viewer.window.add_dock_widget(review, name="Review")
     dock.form.truth.setCurrentText("truth")
     qtbot.waitUntil(lambda: not session.jobs.busy, timeout=20_000)
     dock.form.prediction.setCurrentText("mask")

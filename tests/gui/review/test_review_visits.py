@@ -71,9 +71,10 @@ def test_ticks_are_remembered_and_hidden(desk: Desk, qtbot: Any) -> None:
     box = desk.dock.mistakes.hide_ticked
     qtbot.keyClick(box, Qt.Key.Key_Space)
     assert table.mistakes.rowCount() == total - 1
-    desk.dock.close()
-    desk.dock = ReviewDock(desk.viewer)
-    qtbot.addWidget(desk.dock)
+    desk.review.close()
+    desk.review = ReviewDock(desk.viewer)
+    desk.dock = desk.review.compare
+    qtbot.addWidget(desk.review)
     desk.reviewer = desk.dock.reviewer
     desk.wait()
     desk.all_slices()
