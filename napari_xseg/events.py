@@ -135,6 +135,47 @@ class Crops(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NextSlices(Event):
+    """Slices worth labelling, best first, as `review.suggest.suggestions_of` reads them.
+
+    `gains` are shares of what no labelled slice stands for, `nearest` the labelled or
+    suggested z nearest to each, -1 without one, `uncertainties` relative to what is
+    usual in the volume, nan where not known. `values` are those of the slices
+    `measured`, from which the suggestions were made; `length` is how many slices
+    stay alike, 0 where not known. `by` says what is uncertain: the "model", or, without
+    one, how unlike the labelled slices the "grey" values are.
+    """
+
+    slices: tuple[int, ...]
+    gains: tuple[float, ...]
+    nearest: tuple[int, ...]
+    uncertainties: tuple[float, ...]
+    measured: tuple[int, ...]
+    values: tuple[float, ...]
+    length: float
+    by: Literal["model", "grey"] = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialDone(Event):
+    """One training of an experiment is over, or needed not be done.
+
+    `path` is its run folder, `words` what it is, `reason` "done", "kept" (it was there
+    already), "failed" or "stopped"; `fault` says why it failed. `done` of `total` are
+    over, and `left` seconds are needed for the others, nan where not known.
+    """
+
+    path: Path
+    words: str
+    reason: Literal["done", "kept", "failed", "stopped"]
+    seconds: float
+    done: int
+    total: int
+    left: float
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished(Event):
     """The job is over: `reason` says why, `path` where its result lies."""
 

@@ -133,6 +133,11 @@ class Volume:
         """Whether any two slices are known to lie beside each other."""
         return any(length > 1 for length in self._source.runs)
 
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """Lengths of the stretches of slices known to lie beside each other, summing to z."""
+        return self._source.runs
+
     def read(self, z: int) -> Array:
         """Read slice z from its file.
 

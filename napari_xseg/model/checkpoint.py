@@ -18,6 +18,7 @@ from napari_xseg.data.jsontext import json_text
 from napari_xseg.data.writing import write_atomic
 from napari_xseg.errors import XsegError
 from napari_xseg.model.metadata import (
+    CERTIFICATE,
     KEY,
     MODEL_FILE,
     SETTINGS,
@@ -44,6 +45,7 @@ __all__ = [
     "SETTINGS",
     "VERSION",
     "SavedModel",
+    "certify_noise",
     "find_model",
     "load_model",
     "model_identity",
@@ -121,6 +123,26 @@ def save_model(
     described = {"version": VERSION, "identity": identity, **settings, **metadata}
     write_atomic(path, dump_tensors(whole, {KEY: json_text(described)}))
     return identity
+
+
+def certify_noise(path: str | Path, certificate: Mapping[str, Any]) -> str:
+    """Keep in a model file how well the model does under noise; gives its identity, as before.
+
+    Parameters
+    ----------
+    path : str or Path
+        A model file, or a run folder.
+    certificate : mapping
+        JSON values; `dice_foreground` holds the Dice (fractions) by the noise's sd in
+        counts, as text. One that is there is replaced.
+    """
+    model = load_model(path)
+    known = {"version", "identity", CERTIFICATE, *SETTINGS}
+    others = {key: value for key, value in model.metadata.items() if key not in known}
+    others[CERTIFICATE] = dict(certificate)
+    return save_model(
+        model.path, model.tensors, model.config, model.classes, model.intensity, **others
+    )
 
 
 def model_identity(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ KEY = "napari_xseg"
 VERSION = 1
 MODEL_FILE = "model.safetensors"
 SETTINGS = ("model", "classes", "intensity")
+CERTIFICATE = "noise"  # how well the model does under noise; no part of its identity
 _LONGEST_HEADER = 100_000_000
 # Batch norm's statistics and counters lie among the tensors and are not learnt.
 _NOT_LEARNT = ("running_mean", "running_var", "num_batches_tracked")
@@ -60,6 +61,9 @@ class ModelInfo:
         What it was continued from.
     parameters : int
         Values learnt.
+    noise : dict of float to float
+        Foreground Dice, fractions, by the sd of the noise in counts, where that was
+        measured (`certify_noise`).
     """
 
     path: Path
@@ -77,6 +81,7 @@ class ModelInfo:
     seconds: float | None = None
     parent: str | None = None
     parameters: int = 0
+    noise: dict[float, float] = field(default_factory=dict)
 
     @property
     def context(self) -> int:
@@ -139,6 +144,7 @@ def read_model_info(path: str | Path) -> ModelInfo:
         seconds=_number(training.get("seconds")),
         parent=_text(metadata.get("parent") or training.get("parent")) or None,
         parameters=_parameters(header),
+        noise=_certificate(metadata.get(CERTIFICATE)),
     )
 
 
@@ -198,6 +204,16 @@ def _figures(found: Any, classes: ClassTable) -> dict[str, float]:
     values = {**found, **named}
     numbers = {key: _number(value) for key, value in values.items()}
     return {key: value for key, value in numbers.items() if value is not None}
+
+
+def _certificate(found: Any) -> dict[float, float]:
+    dice = found.get("dice_foreground") if isinstance(found, dict) else None
+    if not isinstance(dice, dict):
+        return {}
+    try:
+        return {float(std): float(value) for std, value in dice.items()}
+    except (TypeError, ValueError):
+        return {}
 
 
 def _number(value: Any) -> float | None:

@@ -24,12 +24,14 @@ from napari_xseg.model.checkpoint import (
     MODEL_FILE,
     VERSION,
     SavedModel,
+    certify_noise,
     find_model,
     load_model,
     model_identity,
     read_metadata,
     save_model,
 )
+from napari_xseg.model.metadata import read_model_info
 from napari_xseg.model.unet import UNet
 
 CONFIG = ModelConfig(width=3, depth=2, context=1)
@@ -157,6 +159,27 @@ def test_the_identity_tells_names_and_shapes_apart() -> None:
     assert model_identity({"a": torch.zeros(3, 2)}, {}) != one
     assert model_identity({"a": torch.zeros(2, 3, dtype=torch.int32)}, {}) != one
     assert model_identity({"a": torch.zeros(2, 3)}, {"x": 1}) != one
+
+
+def test_a_noise_certificate_is_no_part_of_the_identity(tmp_path: Path) -> None:
+    path = saved(tmp_path / MODEL_FILE, figures={"dice_foreground": 0.9}, split="held out")
+    before, info = load_model(path), read_model_info(path)
+    assert info.noise == {}
+    for dice in (0.5, 0.6):
+        told = {"dice_foreground": {"0": 0.99, "5000": dice}, "slices": [3]}
+        assert certify_noise(tmp_path, told) == before.identity
+    after = load_model(path)
+    assert after.identity == before.identity
+    assert all(torch.equal(value, after.tensors[name]) for name, value in before.tensors.items())
+    assert after.metadata["figures"] == before.metadata["figures"]
+    found = read_model_info(path)
+    assert found.noise == {0.0: 0.99, 5000.0: 0.6}
+    assert (found.figures, found.split) == (info.figures, info.split)
+
+
+def test_a_damaged_certificate_is_none(tmp_path: Path) -> None:
+    path = saved(tmp_path / "model.safetensors", noise={"dice_foreground": {"loud": 1}})
+    assert read_model_info(path).noise == {}
 
 
 def test_a_run_folder_or_its_file_is_given(tmp_path: Path) -> None:

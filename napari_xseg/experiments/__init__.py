@@ -1,0 +1,1 @@
+"""Many trainings from one plan: what they show, with repeats and intervals."""

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_xseg.errors import XsegError
+from napari_xseg.events import Control, Finished, StepDone, TrialDone
+from napari_xseg.experiments import running
+from napari_xseg.experiments.plan import Plan, Scale, load_plan
+from napari_xseg.experiments.results import read_outcomes
+from napari_xseg.experiments.suite import Suite, run_suite
+from napari_xseg.model.checkpoint import load_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_xseg.experiments.material import Material, Source
+
+STD = 5000.0
+
+
+def small(name: str, steps: int = 3, repeats: int = 1, **changes: object) -> Plan:
+    """A plan of the package in miniature."""
+    plan = load_plan(name).replace(**changes)
+    return plan.replace(budgets={"cpu": Scale(steps=steps, repeats=repeats)})
+
+
+def run(suite: Suite) -> list[TrialDone]:
+    return [event for event in run_suite(suite) if isinstance(event, TrialDone)]
+
+
+def test_each_training_is_done_once_whatever_plan_asks(source: Source, tmp_path: Path) -> None:
+    plans = (small("baseline"), small("noise-curve", score_noise=(0, STD)))
+    suite = Suite.make(tmp_path / "out", plans, source, "cpu")
+    assert len(suite.tasks) == 8
+    first = run(suite)
+    assert [event.reason for event in first] == ["done"] * 8
+    assert [event.done for event in first] == list(range(1, 9))
+    assert first[-1].left == 0
+    again = run(Suite.open(tmp_path / "out"))
+    assert [event.reason for event in again] == ["kept"] * 8
+    baseline, curve = read_outcomes(suite)
+    assert baseline.complete
+    assert curve.complete
+    clean = next(point for point in curve.of("blocked") if point.conditions.noise == "off")
+    assert clean.results[0].run == baseline.of("blocked")[0].results[0].run
+    assert not math.isnan(clean.dice(STD).mean)
+
+
+def test_more_noise_to_score_at_trains_nothing_anew(source: Source, tmp_path: Path) -> None:
+    plan = small("baseline", splits=("blocked",))
+    run(Suite.make(tmp_path / "out", (plan,), source, "cpu"))
+    model = next((tmp_path / "out" / "runs").glob("*/model.safetensors"))
+    before = model.stat().st_mtime_ns
+    wider = plan.replace(score_noise=(0, 1000))
+    suite = Suite.make(tmp_path / "out", (wider,), source, "cpu")
+    assert [event.reason for event in run(suite)] == ["done"]
+    assert model.stat().st_mtime_ns == before
+    assert set(read_outcomes(suite)[0].results[0].scores) == {0.0, 1000.0}
+
+
+def test_scores_are_those_of_an_evaluation(
+    source: Source, material: Material, tmp_path: Path
+) -> None:
+    suite = Suite.make(tmp_path / "out", (small("baseline", splits=("blocked",)),), source, "cpu")
+    run(suite)
+    result = read_outcomes(suite)[0].results[0]
+    z = result.trial.validation[0]
+    counts = result.scores[0.0][z]
+    assert counts.sum() == 96 * 96
+    truth = material.labels.read(material.label_of[z])
+    np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(truth.ravel(), minlength=3))
+    assert set(result.by_slice()) == set(result.trial.validation)
+    assert load_model(result.run).identity
+
+
+def test_a_stopped_suite_goes_on_where_it_was(source: Source, tmp_path: Path) -> None:
+    plans = (small("baseline", steps=8),)
+    suite = Suite.make(tmp_path / "out", plans, source, "cpu")
+    control, heard = Control(), []
+    for event in run_suite(suite, control=control):
+        heard.append(event)
+        if isinstance(event, StepDone) and event.step == 3:
+            control.stop()
+    assert isinstance(heard[-1], Finished)
+    assert heard[-1].reason == "stopped"
+    assert [event.reason for event in heard if isinstance(event, TrialDone)] == ["stopped"]
+    steps = [event.step for event in run_suite(suite) if isinstance(event, StepDone)]
+    assert steps[0] == 4
+    uninterrupted = Suite.make(tmp_path / "other", plans, source, "cpu")
+    run(uninterrupted)
+    one, other = (read_outcomes(each)[0].results[0] for each in (suite, uninterrupted))
+    assert load_model(one.run).identity == load_model(other.run).identity
+
+
+def test_a_training_that_fails_is_told_and_the_rest_go_on(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = Suite.make(tmp_path / "out", (small("baseline"),), source, "cpu")
+    real = running.job_of
+
+    def fail(trial: running.Trial, *args: object, **more: object) -> object:
+        if trial.split == "blocked":
+            raise XsegError("the disk is full")
+        return real(trial, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(running, "job_of", fail)
+    events = run(suite)
+    assert [(event.reason, event.fault) for event in events] == [
+        ("failed", "the disk is full"),
+        ("done", ""),
+    ]
+    (outcome,) = read_outcomes(suite)
+    assert outcome.of("blocked")[0].results[0].fault == "the disk is full"
+    monkeypatch.setattr(running, "job_of", real)
+    assert [event.reason for event in run(suite)] == ["done", "kept"]
+    assert read_outcomes(suite)[0].of("blocked")[0].results[0].fault == ""
+
+
+def test_other_data_are_another_training(source: Source, tmp_path: Path) -> None:
+    suite = Suite.make(tmp_path / "out", (small("baseline"),), source, "cpu")
+    other = source.replace(roi="0:90,0:90")
+    changed = Suite.make(tmp_path / "out", (small("baseline"),), other, "cpu")
+    assert {task.trial.key for task in suite.tasks}.isdisjoint(
+        task.trial.key for task in changed.tasks
+    )
+
+
+def test_what_the_data_are_too_few_for_is_left_out_with_a_word(
+    source: Source, tmp_path: Path
+) -> None:
+    suite = Suite.make(tmp_path / "out", (small("training-size"),), source, "cpu")
+    counts = {trial.conditions.slices for trial in suite.trials["training-size"]}
+    assert counts == {5, 10, 15}
+    left = suite.left["training-size"]
+    assert {one.conditions.slices for one in left} == {20, 25, 45, 65, 85, 105}
+    assert all("label more slices" in one.why for one in left)
+
+
+def test_a_folder_without_an_experiment_is_said(tmp_path: Path) -> None:
+    with pytest.raises(XsegError, match="holds no experiment"):
+        Suite.open(tmp_path)
+    (tmp_path / "experiment.json").write_text(json.dumps({"source": 3}), encoding="utf-8")
+    with pytest.raises(XsegError, match="experiment"):
+        Suite.open(tmp_path)
