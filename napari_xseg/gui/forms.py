@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QDoubleValidator
+    from qtpy.QtGui import QDoubleValidator, QKeyEvent
 
 # Pixels of the side of a class's colour.
 SWATCH = 14
@@ -135,13 +135,37 @@ def in_front(widget: QWidget) -> bool:
 
 
 class Choice(QComboBox):
-    """A list to choose one of; it takes little room, and leaves the wheel to the dock."""
+    """A list to choose one of; it takes little room, and leaves the wheel to the dock.
+
+    Attributes
+    ----------
+    asking : set of str
+        Entries that open a dialog: keys that step through the list pass them by.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.asking: set[str] = set()
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Step past entries that ask; Space, F4 or Alt+Down open the list, where they are."""
+        opens = (Qt.Key.Key_Space, Qt.Key.Key_F4, Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        alt = event is not None and event.modifiers() & Qt.KeyboardModifier.AltModifier
+        if event is None or not self.asking or alt or event.key() in opens:
+            super().keyPressEvent(event)
+            return
+        before = self.currentIndex()
+        blocked = self.blockSignals(True)
+        super().keyPressEvent(event)
+        if self.currentText() in self.asking:
+            self.setCurrentIndex(before)
+        self.blockSignals(blocked)
+        if self.currentIndex() != before:
+            self.currentIndexChanged.emit(self.currentIndex())
+            self.activated.emit(self.currentIndex())
 
     def wheelEvent(self, event: object) -> None:
         """Scroll the dock, not the choice, unless it has the focus."""

@@ -92,6 +92,7 @@ class TrainForm(QWidget):
     def _make_fields(self) -> None:
         self.recipe = Choice()
         self.recipe.addItems([*RECIPES, OPEN])
+        self.recipe.asking = {OPEN}
         self.recipe.setToolTip(
             "Quick: a first mask within seconds, on any machine. Poster: the large network of the "
             "poster, which wants a GPU. Or a recipe file (.toml)."

@@ -88,6 +88,22 @@ def test_a_recipe_is_chosen_with_keys(form: TrainForm, qtbot: Any) -> None:
     assert form.length.value() == 200
 
 
+def test_keys_step_past_the_entry_that_asks_for_a_file(
+    form: TrainForm, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileName", lambda *_, **__: (asked.append(1), ("", ""))[1]
+    )
+    for key in (Qt.Key.Key_End, Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_F):
+        qtbot.keyClick(form.recipe, key)
+    assert asked == []
+    assert form.recipe.currentText() != OPEN
+    form.recipe.setCurrentText(OPEN)
+    form.recipe.activated.emit(form.recipe.currentIndex())
+    assert asked == [1]
+
+
 def test_length_in_seconds_minutes_and_steps(form: TrainForm, qtbot: Any) -> None:
     enter(form.length, "30", qtbot)
     assert form.value().config.time_limit == 30
