@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import time
@@ -195,6 +196,8 @@ def run_suite(
         except XsegError as error:
             fault = str(error)
         note_fault(run, fault)
+        # Slices are kept by objects that hold each other, and soon fill the memory.
+        gc.collect()
         seconds = time.monotonic() - began
         if stopped:
             yield clock.over(run, trial.words, "stopped", seconds)
