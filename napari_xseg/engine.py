@@ -29,12 +29,14 @@ that the parent wrote for it, is removed.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import signal
 import sys
 import threading
+import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 NICENESS = 10
+_LONG = 2.0  # s of a job that may have read many slices
 # How long OpenMP's idle threads spin before they sleep. Spinning on, as they do by default,
 # starves whoever shares the processor, and themselves; sleeping at once halves the speed.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
@@ -121,8 +124,12 @@ class Engine:
         while (number := self._turns.get()) is not None and not self._leaving:
             job = self._waiting.pop(number, None)
             if job is not None:
+                start = time.monotonic()
                 self._do(job)
                 del self._jobs[number]
+                if time.monotonic() - start > _LONG:
+                    # Its slices are kept by objects that hold each other, and fill the memory.
+                    gc.collect()
         for number in list(self._waiting):
             self._end_unbegun(number)
 
