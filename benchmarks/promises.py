@@ -8,6 +8,13 @@ from dataclasses import dataclass
 DICE_AFTER = {10: 99.0, 30: 99.2, 60: 99.3}
 # What reading, validating and saving may add to the time limit of a `train` command.
 OVERHEAD = 20.0
+# Slices labelled when the Dice is taken, how they were chosen, and on which images.
+NEXT_COUNTS = (1, 2, 4, 6)
+NEXT_CHOICES = {"suggested": "suggested", "even": "evenly spaced", "random": "drawn at random"}
+NEXT_SCENES = {"plain": "", "uneven": ", a fifth of the scan 7 % darker"}
+# Of the list of suspects, and pixels of the mistakes that are counted.
+FIRST = (50, 200, 1000)
+CAUGHT_SIZE = 20
 DOCKS = ("label", "train", "predict", "review")
 
 
@@ -53,6 +60,26 @@ def _step(key: str, what: str, *, asked: bool) -> Promise:
     return Promise(key, text, "x", least=1.0 if asked else None)
 
 
+def _chosen(scene: str, choice: str, count: int) -> Promise:
+    what = f"{count} slice{'s'[: count != 1]} {NEXT_CHOICES[choice]}{NEXT_SCENES[scene]}: Dice"
+    return Promise(f"{scene}_{choice}_{count}", what, "%")
+
+
+def _caught(first: int) -> tuple[Promise, ...]:
+    large = f"mistakes of {CAUGHT_SIZE} pixels and more"
+    places = {"chance": "random places", "border": "random places at class borders"}
+    rows = [Promise(f"caught_pixels_{first}", f"first {first} suspects: wrong pixels", "%", 1)]
+    for key, what in places.items():
+        asked = {"chance": 5, "border": 2}[key]
+        rows.append(Promise(f"{key}_pixels_{first}", f"{what} of the same sizes", "%"))
+        ratio = f"suspects over {what}: wrong pixels"
+        rows.append(Promise(f"{key}_ratio_{first}", ratio, "x", 1, least=asked))
+    rows.append(Promise(f"caught_mistakes_{first}", f"first {first} suspects: {large}", "%", 1))
+    for key, what in places.items():
+        rows.append(Promise(f"{key}_mistakes_{first}", f"{what} of the same sizes", "%"))
+    return tuple(rows)
+
+
 TOPICS: dict[str, tuple[Promise, ...]] = {
     "help": (Promise("help", "`napari-xseg --help`, median of 5", "s", most=0.5),),
     "train": tuple(row for seconds, dice in DICE_AFTER.items() for row in _after(seconds, dice)),
@@ -73,6 +100,17 @@ TOPICS: dict[str, tuple[Promise, ...]] = {
     "scribbles": (
         Promise("scribbles", "2 % of the pixels labelled, in strokes, 60 s", "%", least=99.0),
         Promise("scribbles_wall", "its whole `train` command", "s", 1, most=60 + OVERHEAD),
+    ),
+    "next-slice": tuple(
+        _chosen(scene, choice, count)
+        for scene in NEXT_SCENES
+        for count in NEXT_COUNTS
+        for choice in NEXT_CHOICES
+    ),
+    "suspects": (
+        Promise("suspects", "suspects in 40 slices with noise sd 5000", digits=0),
+        *(row for first in FIRST for row in _caught(first)),
+        Promise("suspects_wall", "whole `suspects` command, 40 slices", "s", 1),
     ),
     "monai": (
         _step("monai_float32_64", "float32, crops of 64", asked=True),
@@ -105,6 +143,18 @@ TOPICS: dict[str, tuple[Promise, ...]] = {
     ),
 }  # fmt: skip
 
-NEEDS_SCAN = ("train", "predict", "poster", "noise", "scribbles", "window", "forest")
-# What runs no convolution of oneDNN is the same on a plain laptop.
-NOT_FOR_LAPTOP = ("help", "forest")
+NEEDS_SCAN = (
+    *(
+        "train",
+        "predict",
+        "poster",
+        "noise",
+        "scribbles",
+        "next-slice",
+        "suspects",
+        "window",
+        "forest",
+    ),
+)
+# What runs no convolution of oneDNN, or counts steps and no seconds, is the same on a plain laptop.
+NOT_FOR_LAPTOP = ("help", "next-slice", "forest")

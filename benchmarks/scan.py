@@ -13,6 +13,7 @@ from benchmarks.commands import ROOT
 from napari_xseg.data.volume import open_label_volume, open_volume
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -52,6 +53,15 @@ class Scan:
             noise = np.random.default_rng([seed, z]).normal(0, std, volume.shape[1:])
             noisy = np.clip(np.rint(volume.read(z) + noise), limits.min, limits.max)
             tifffile.imwrite(folder / name, noisy.astype(volume.dtype))
+
+    def write_darker(self, folder: Path, factor: float, darker: Collection[int]) -> None:
+        """Write all slices, the grey values of those of `darker` times `factor`."""
+        folder.mkdir()
+        volume = open_volume(self.images)
+        for z, name in enumerate(volume.slice_names):
+            plane = volume.read(z)
+            changed = np.rint(plane * factor).astype(plane.dtype) if z in darker else plane
+            tifffile.imwrite(folder / name, changed)
 
     def write_strokes(self, folder: Path, share: float, seed: int) -> None:
         """Write the training labels with a `share` of their pixels, the rest `UNLABELLED`."""

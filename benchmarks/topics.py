@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.bench import BAND
 from benchmarks.commands import XSEG
-from benchmarks.promises import DICE_AFTER
+from benchmarks.promises import DICE_AFTER, NEXT_CHOICES, NEXT_SCENES
 from benchmarks.scan import TRAIN, UNLABELLED, VALIDATE
 
 if TYPE_CHECKING:
@@ -74,6 +74,31 @@ def scribbles(bench: Bench) -> Figures:
     return {"scribbles": bench.dice(bench.mask(model).mask), "scribbles_wall": model.wall}
 
 
+def next_slice(bench: Bench) -> Figures:
+    figures: Figures = {}
+    for scene in NEXT_SCENES:
+        for choice in NEXT_CHOICES:
+            bench.say(f"labels more and more slices: {scene} scan, {choice}")
+            words = (bench.scan.folder, scene, choice, bench.seed)
+            figures |= _said(bench, "benchmarks.next_slice", *words)
+    return figures
+
+
+def suspects(bench: Bench) -> Figures:
+    """A model trained with noise, its mask of noisy slices far from those that trained it."""
+    noisy = bench.folder / "suspects-images"
+    bench.scan.write_noisy(noisy, NOISE, bench.seed)
+    options = ("--noise-std", NOISE)
+    model = bench.train("suspects", 60, *options, labels=bench.scan.labels).folder
+    mask = bench.predict("suspects.tif", model, "--slices", BAND, images=noisy).mask
+    listed = bench.folder / "suspects.csv"
+    bench.say("looks for suspects")
+    words = ("--model", model, "--images", noisy, "--mask", mask, "--out", listed)
+    wall = bench.run(XSEG, "suspects", *words).wall
+    more = (listed, mask, bench.scan.labels, bench.seed)
+    return {**_said(bench, "benchmarks.suspects", *more), "suspects_wall": wall}
+
+
 def monai(bench: Bench) -> Figures:
     bench.say("times training steps against BasicUNet")
     return _said(bench, "benchmarks.unet_step")
@@ -102,6 +127,8 @@ MEASURE: dict[str, Callable[[Bench], Figures]] = {
     "poster": poster,
     "noise": noise,
     "scribbles": scribbles,
+    "next-slice": next_slice,
+    "suspects": suspects,
     "monai": monai,
     "window": window,
     "forest": forest,

@@ -8,10 +8,14 @@ import napari_xseg
 from napari_xseg.cli.demo import demo
 from napari_xseg.cli.doctor import doctor
 from napari_xseg.cli.evaluate import evaluate
+from napari_xseg.cli.experiment import app as experiment_app
 from napari_xseg.cli.info import info
 from napari_xseg.cli.predict import predict
 from napari_xseg.cli.recipe import recipe
+from napari_xseg.cli.review import app as review_app
 from napari_xseg.cli.sample import sample
+from napari_xseg.cli.suggest import suggest
+from napari_xseg.cli.suspects import suspects
 from napari_xseg.cli.train import train
 from napari_xseg.cli.window import open_window
 
@@ -46,5 +50,7 @@ def napari_xseg_command(
         open_window()
 
 
-for command in (train, predict, evaluate, info, doctor, recipe, sample, demo):
+for command in (train, predict, evaluate, suggest, suspects, info, doctor, recipe, sample, demo):
     app.command()(command)
+app.add_typer(review_app, name="review")
+app.add_typer(experiment_app, name="experiment")

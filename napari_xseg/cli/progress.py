@@ -24,6 +24,7 @@ BAR_SECONDS = 0.1
 _NAMES = {
     "evaluate": "scoring",
     "predict": "predicting",
+    "suspects": "looking",
     "train": "training",
     "validate": "validating",
 }
@@ -152,6 +153,18 @@ def _show(event: events.Event, console: Console, display: Display) -> None:
         case events.Validated():
             console.say(_validated(event))
             display.rest()
+        case events.TrialDone():
+            console.say(_trial(event))
+            display.rest()
+
+
+def _trial(event: events.TrialDone) -> str:
+    told = f"{event.done} of {event.total}: {event.words}: {event.reason}"
+    if event.fault:
+        return f"{told}: {event.fault}"
+    took = f", {event.seconds:.0f} s" if event.seconds else ""
+    left = f", {event.left / 60:.0f} min left" if event.left > 0 else ""
+    return f"{told}{took}{left}"
 
 
 def _started(event: events.Started) -> str:

@@ -7,6 +7,7 @@ and orders for that job.
 """
 
 from napari_xseg.jobs.client import Engine
+from napari_xseg.jobs.next_slice import NextSliceRequest
 from napari_xseg.jobs.process import EngineBug, EngineDied
 from napari_xseg.jobs.requests import (
     AugmentationRequest,
@@ -20,6 +21,7 @@ from napari_xseg.jobs.running import Running
 from napari_xseg.jobs.slice_request import SliceRequest
 from napari_xseg.jobs.sources import ArrayFile, FileSource, Source, share_planes
 from napari_xseg.jobs.splits import SplitWish
+from napari_xseg.jobs.suspects_request import SuspectsRequest
 from napari_xseg.jobs.wire import decode_event, encode_event
 
 __all__ = [
@@ -30,12 +32,14 @@ __all__ = [
     "EngineDied",
     "FileSource",
     "LabelledRequest",
+    "NextSliceRequest",
     "PredictRequest",
     "Request",
     "Running",
     "SliceRequest",
     "Source",
     "SplitWish",
+    "SuspectsRequest",
     "TrainRequest",
     "WarmUp",
     "decode_event",

@@ -110,7 +110,7 @@ class TrainRequest(LabelledRequest):
     ----------
     out : Path
         The run folder.
-    steps, time_limit, device, precision, threads, resume, overwrite, command, parent
+    steps, time_limit, device, precision, threads, resume, overwrite, command, parent, origins
         As TrainJob has them.
     """
 
@@ -124,6 +124,7 @@ class TrainRequest(LabelledRequest):
     overwrite: bool = False
     command: str = ""
     parent: Path | None = None
+    origins: dict[str, int] = Field(default_factory=dict)
 
     def job(self, data: Labelled) -> TrainJob:
         """The job on the opened data."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,15 +18,17 @@ from napari_xseg.errors import XsegError
 from napari_xseg.model import geometry
 from napari_xseg.model.device import choose_dtype, dtype_name, place
 from napari_xseg.model.unet import DoubleConv
+from napari_xseg.prediction.tiles import cut_tiles, halo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
     from napari_xseg.config import ModelConfig, Precision
     from napari_xseg.events import Control
     from napari_xseg.model.unet import UNet
+    from napari_xseg.prediction.tiles import Tile
 
 # Bytes of activations that a forward pass may hold. The processor is fastest with what stays in
 # its caches, unless tiles get so small that most of a window is seen for the sake of others.
@@ -43,19 +44,6 @@ Channels = Sequence[NDArray[np.float32]]
 
 class Stopped(Exception):
     """A prediction was ended between two tiles, as its control asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A core of the mask and the window of the extended slice that gives it.
-
-    All are (top, bottom, left, right) in pixels; `core` lies in the mask,
-    `window` in the slice as extended, `inner` in the network's output for it.
-    """
-
-    core: Box
-    window: Box
-    inner: Box
 
 
 class Predictor:
@@ -174,14 +162,12 @@ class Predictor:
     ) -> tuple[Tensor, Tensor | None]:
         mask = torch.empty((len(x), box[1] - box[0], box[3] - box[2]), dtype=torch.uint8)
         certain = torch.empty_like(mask) if confidence else None
-        for tile, blocks in self._tiles(x, shape, box):
+        for tile, blocks in self._tiles(x, shape, box, control):
             there, part = _meeting(tile.core, box)
             logits = blocks.view(len(x), self.config.classes, -1, *blocks.shape[-2:])
             mask[there] = self._core(best_class(logits), tile)[part]
             if certain is not None:
                 certain[there] = self._core(probability(logits), tile)[part]
-            if control is not None and control.stopped:
-                raise Stopped
         return mask, certain
 
     def _shrink(self, shape: tuple[int, int]) -> None:
@@ -197,11 +183,29 @@ class Predictor:
 
     def logits(self, x: Tensor, shape: tuple[int, int]) -> Tensor:
         """Logits (n, classes, y, x), float32 on the CPU, of `x` as `predict` takes it."""
-        whole = torch.empty((len(x), self.config.classes, *shape))
-        for tile, blocks in self._tiles(x, shape, (0, shape[0], 0, shape[1])):
-            top, bottom, left, right = tile.core
-            whole[..., top:bottom, left:right] = self._core(blocks, tile)
-        return whole
+        return self.map_logits(x, shape, lambda part, _: part, self.config.classes)
+
+    def map_logits(
+        self,
+        x: Tensor | Sequence[Channels],
+        shape: tuple[int, int],
+        function: Callable[[Tensor, Box], Tensor],
+        values: int,
+        control: Control | None = None,
+    ) -> Tensor:
+        """A function of logits (n, classes, y, x) and their box: (n, values, y, x), all float32.
+
+        It is applied tile by tile, on the CPU; other parameters and errors as `predict`.
+        """
+        whole = torch.empty((len(x), values, *shape))
+        while True:
+            try:
+                for tile, blocks in self._tiles(x, shape, (0, shape[0], 0, shape[1]), control):
+                    part = function(self._core(blocks, tile).float(), tile.core)
+                    whole[..., slice(*tile.core[:2]), slice(*tile.core[2:])] = part
+                return whole
+            except torch.OutOfMemoryError:
+                self._shrink(shape)
 
     def _core(self, blocks: Tensor, tile: Tile) -> Tensor:
         """The part of a tile's output (n, values of a block, Y, X) that counts, on the CPU."""
@@ -210,9 +214,13 @@ class Predictor:
         return part[..., slice(*tile.inner[:2]), slice(*tile.inner[2:])].cpu()
 
     def _tiles(
-        self, x: Tensor | Sequence[Channels], shape: tuple[int, int], box: Box
+        self,
+        x: Tensor | Sequence[Channels],
+        shape: tuple[int, int],
+        box: Box,
+        control: Control | None,
     ) -> Iterator[tuple[Tile, Tensor]]:
-        """Tiles that meet `box` with the network's output for their windows."""
+        """Tiles that meet `box` with the network's output for their windows, until stopped."""
         largest = self.workspace // slice_bytes(self.config, (1, 1))
         patch = self.config.patch
         for tile in cut_tiles(self.config, shape, largest):
@@ -226,6 +234,8 @@ class Predictor:
             with torch.inference_mode():
                 blocks = self.network.block_logits(part)
             yield tile, blocks
+            if control is not None and control.stopped:
+                raise Stopped
 
 
 def fold(network: UNet) -> UNet:
@@ -296,53 +306,6 @@ def slice_bytes(config: ModelConfig, shape: tuple[int, int]) -> int:
     return int(4 * values * shape[0] * shape[1])
 
 
-def cut_tiles(config: ModelConfig, shape: tuple[int, int], largest: int) -> Iterator[Tile]:
-    """Tiles that cover a slice of `shape` (y, x), each of about `largest` pixels at most.
-
-    One tile where the slice fits. Each tile's core sees all that it would see in
-    the whole slice, and its pooled blocks lie in the same places.
-    """
-    whole = [geometry.output_size(config, length) for length in shape]
-    if whole[0] * whole[1] <= largest:
-        spans = [[(0, whole[0])], [(0, whole[1])]]
-    else:
-        reach = 2 * (_halo(config) + geometry.margin(config))
-        side = max(int(largest**0.5) - reach, geometry.alignment(config))
-        spans = [_spans(config, length, side) for length in whole]
-    for top, bottom in spans[0]:
-        for left, right in spans[1]:
-            window_y, inner_y = _window(config, (top, bottom), whole[0], shape[0])
-            window_x, inner_x = _window(config, (left, right), whole[1], shape[1])
-            core = (top, min(bottom, shape[0]), left, min(right, shape[1]))
-            yield Tile(core, (*window_y, *window_x), (*inner_y, *inner_x))
-
-
-def _halo(config: ModelConfig) -> int:
-    """What a core must see beyond its edge, a multiple of the alignment."""
-    step = geometry.alignment(config)
-    if config.padding == "valid":
-        # Interpolation knows no "unpadded": at an edge it repeats the last pixel.
-        return 2 * step if config.upsampling == "bilinear" else 0
-    return -(-geometry.radius(config) // step) * step
-
-
-def _spans(config: ModelConfig, whole: int, side: int) -> list[tuple[int, int]]:
-    size = min(geometry.output_size(config, -(-whole // -(-whole // side))), whole)
-    step = size - size % geometry.alignment(config) or geometry.alignment(config)
-    starts = [*range(0, whole - size, step), whole - size]
-    return [(start, start + size) for start in starts]
-
-
-def _window(
-    config: ModelConfig, core: tuple[int, int], whole: int, length: int
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    start, stop = core
-    first = max(start - _halo(config), 0)
-    last = min(stop + _halo(config), whole)
-    inner = start - first
-    return (first, last + 2 * geometry.margin(config)), (inner, inner + min(stop, length) - start)
-
-
 def best_class(logits: Tensor) -> Tensor:
     """Index of the largest of `logits` (n, classes, …), the first where equal; uint8 (n, …).
 
@@ -365,7 +328,7 @@ def probability(logits: Tensor) -> Tensor:
 def _workspace(device: torch.device, config: ModelConfig) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
-    side = WINDOW_OVER_REACH * 2 * (_halo(config) + geometry.margin(config))
+    side = WINDOW_OVER_REACH * 2 * (halo(config) + geometry.margin(config))
     return min(max(slice_bytes(config, (side, side)), CPU_WORKSPACE[0]), CPU_WORKSPACE[1])
 
 

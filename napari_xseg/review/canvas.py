@@ -55,14 +55,17 @@ def styled(make: Callable[_Given, _Made]) -> Callable[_Given, _Made]:
 
 
 @styled
-def figure_bytes(figure: Figure, suffix: str = ".png") -> bytes:
-    """Draw `figure` as a ".png", ".svg" or ".pdf"; no date, so equal figures give equal bytes."""
+def figure_bytes(figure: Figure, suffix: str = ".png", dpi: float | None = None) -> bytes:
+    """Draw `figure` as a ".png", ".svg" or ".pdf"; no date, so equal figures give equal bytes.
+
+    `dpi` is by default the figure's own.
+    """
     if suffix not in _PLAIN:
         raise XsegError(
             f"figure: found the file ending {suffix or 'none'!r}, expected {', '.join(_PLAIN)}."
         )
     drawn = io.BytesIO()
-    figure.savefig(drawn, format=suffix[1:], metadata=_PLAIN[suffix])
+    figure.savefig(drawn, format=suffix[1:], metadata=_PLAIN[suffix], dpi=dpi or "figure")
     return drawn.getvalue()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,9 @@ class TrainJob:
         new run begins with, on a fresh schedule.
     open_images : callable, optional
         Opens the images of a view that names its own, for previews.
+    origins : mapping of str to int
+        How many of the labelled slices have labels of which origin, as
+        `data.label_origins.Origins.counts` says it; empty where that is not known.
     """
 
     images: Volume
@@ -101,6 +104,7 @@ class TrainJob:
     command: str = ""
     parent: Path | None = None
     open_images: OpenImages | None = None
+    origins: Mapping[str, int] = field(default_factory=dict)
 
     def recipe(self) -> TrainConfig:
         """The recipe with the length asked for and as many classes as the labels have."""
@@ -194,6 +198,7 @@ class TrainJob:
             "parent": None if self.inherited is None else self.inherited.told(),
             "images": self.images.uri,
             "labels": self.labels.volume.uri,
+            "label_origins": dict(self.origins) or None,
             "region": None if self.region is None else self.region.text,
             "pairs": {str(z): self.label_of[z] for z in (*self.split.train, *self.split.val)},
             "split": self.split.to_dict(),

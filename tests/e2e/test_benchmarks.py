@@ -11,10 +11,10 @@ import pytest
 import tifffile
 
 from benchmarks import __main__ as command
-from benchmarks import table
+from benchmarks import next_slice, table
 from benchmarks.commands import XSEG, CommandError, run_module
 from benchmarks.machine import Machine, this_machine
-from benchmarks.promises import NEEDS_SCAN, NOT_FOR_LAPTOP, TOPICS, Promise
+from benchmarks.promises import NEEDS_SCAN, NEXT_COUNTS, NOT_FOR_LAPTOP, TOPICS, Promise
 from benchmarks.scan import TRAIN, UNLABELLED, VALIDATE, Scan, strokes
 from benchmarks.table import BEGIN, END, HERE, LAPTOP, Column, Results
 from benchmarks.topics import MEASURE, Figures
@@ -235,12 +235,44 @@ def test_noise_is_gaussian_of_its_own_in_each_slice_and_clipped(scan: Scan, tmp_
     assert abs(np.corrcoef(second.ravel(), third.ravel())[0, 1]) < 0.15
 
 
+def test_some_slices_are_darker_and_the_others_as_they_were(scan: Scan, tmp_path: Path) -> None:
+    scan.write_darker(tmp_path / "darker", 0.85, (2, 3))
+    files = sorted((tmp_path / "darker").iterdir())
+    assert [path.name for path in files] == sorted(path.name for path in scan.images.iterdir())
+    levels = [set(tifffile.imread(path).ravel().tolist()) for path in files[1:5]]
+    assert levels == [{30000}, {25500}, {25500}, {30000}]
+
+
 def test_this_machine_has_a_name_for_people_and_one_for_files() -> None:
     found = this_machine()
     assert found.cores >= 1
     assert found.name in found.describe()
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", found.slug)
     assert found.slug.endswith("cores")
+
+
+def test_slices_that_may_be_labelled_lie_far_from_the_scored_ones() -> None:
+    assert min(next_slice.SCORED) - max(next_slice.POOL) > 20
+    for part in (next_slice.POOL, next_slice.SCORED):
+        share = len(set(part) & set(next_slice.DARKER)) / len(part)
+        assert share == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("choice", ["even", "random"])
+def test_places_do_not_depend_on_what_was_learnt(
+    choice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(next_slice.Curve, "__init__", lambda *_: None)
+    monkeypatch.setattr(next_slice.Curve, "score", lambda *_: 50.0)
+    curve = next_slice.Curve(tmp_path, tmp_path, tmp_path, 0)
+    curve.seed = 3
+    rows = list(next_slice.CHOICES[choice](curve))
+    assert [len(set(labelled)) for labelled, _ in rows] == list(NEXT_COUNTS)
+    assert all(z in next_slice.POOL for labelled, _ in rows for z in labelled)
+    if choice == "even":
+        assert rows[2][0] == (17, 52, 87, 122)
+    else:
+        assert rows[3][0][:4] == rows[2][0]
 
 
 def test_the_scored_slices_lie_far_from_those_that_train() -> None:

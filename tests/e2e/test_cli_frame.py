@@ -22,7 +22,10 @@ Xseg = Callable[..., Said]
 Start = Callable[..., "subprocess.Popen[str]"]
 Finish = Callable[["subprocess.Popen[str]"], Said]
 
-COMMANDS = ("train", "predict", "evaluate", "info", "doctor", "recipe", "sample", "demo")
+COMMANDS = (
+    *("train", "predict", "evaluate", "suggest", "suspects", "review", "experiment"),
+    *("info", "doctor", "recipe", "sample", "demo"),
+)
 HEAVY = {"torch", "numpy", "scipy", "zarr", "h5py", "matplotlib", "jinja2", "rich"}
 
 

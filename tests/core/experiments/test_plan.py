@@ -91,3 +91,7 @@ def test_one_budget_is_changed_alone() -> None:
     assert plan.scale("cpu").repeats == 1
     assert plan.scale("cpu").seconds == 20
     assert plan.scale("gpu").repeats == 5
+    by_steps = with_changes(plan, "cpu", steps=7).scale("cpu")
+    assert (by_steps.steps, by_steps.seconds) == (7, None)
+    with pytest.raises(XsegError, match="give one"):
+        with_changes(plan, "cpu", steps=7, seconds=3)

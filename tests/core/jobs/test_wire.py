@@ -25,6 +25,8 @@ from napari_xseg.jobs import (
         events.Devices(("cpu", "cuda:0"), ("a processor", "a GPU")),
         events.Crops(Path("crops"), (9, 64, 64)),
         events.SlicesDone((3, 4), Path("mask.zarr"), 1),
+        events.NextSlices((7, 3), (0.5, 0.25), (-1, 7), (1.5, 1.0), (0, 4), (0.1, 0.2), 25.0),
+        events.TrialDone(Path("a") / "run", "5 slices", "failed", 1.0, 2, 9, 3.5, "no disk"),
         Finished(Path("a") / "run", "stopped", 1.0, {"dice_foreground": 0.5, "path": 1.0}),
     ],
 )
@@ -48,4 +50,5 @@ def test_every_kind_of_event_is_tested_above() -> None:
     kinds = {item for item in kinds if issubclass(item, Event) and item is not Event}
     known = {Message, Started, events.Progress, StepDone, Validated, Finished}
     known |= {events.Preview, events.Devices, events.Crops, events.SlicesDone}
+    known |= {events.NextSlices, events.TrialDone}
     assert kinds == known

@@ -1,0 +1,112 @@
+"""Experiments as frozen values, without torch: what travels to the engine."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from napari_xseg.config import Precision
+from napari_xseg.events import Control, Finished, Message
+from napari_xseg.jobs import requests
+from napari_xseg.jobs.requests import Request, Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_xseg.events import Event
+    from napari_xseg.experiments.running import Compute
+
+
+class ExperimentRequest(Request):
+    """An experiment that was written to its folder (`Suite.write`), done as far as it is not.
+
+    Attributes
+    ----------
+    folder : Path
+        The suite's.
+    only : str, optional
+        The key of one training, to be done alone.
+    report : bool
+        Whether to write certificates, masks and the report at the end.
+    device, precision, threads, command
+        As `run_suite` takes them.
+    """
+
+    folder: Path
+    only: str | None = None
+    report: bool = True
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: Threads | None = None
+    command: str = ""
+
+    def run(self, control: Control | None = None) -> Iterator[Event]:
+        """Do it in this process; events and errors as `run_suite`."""
+        from napari_xseg.experiments.after import follow_up
+        from napari_xseg.experiments.report import report_events
+        from napari_xseg.experiments.suite import Suite, run_suite
+
+        control = control or Control()
+        suite, compute = Suite.open(self.folder), compute_of(self)
+        tasks = tuple(task for task in suite.tasks if self.only in (None, task.trial.key))
+        finished: Finished | None = None
+        with requests._threads_kept():
+            for event in run_suite(
+                suite, compute=compute, command=self.command, control=control, tasks=tasks
+            ):
+                if isinstance(event, Finished):
+                    finished = event
+                else:
+                    yield event
+            assert finished is not None
+            if self.report and not control.stopped:
+                yield from follow_up(suite, compute, control)
+                yield from report_events(suite, compute=compute)
+        yield finished
+
+
+class ExperimentEstimate(Request):
+    """How long an experiment will take, told as the `seconds` of the figures at the end.
+
+    Attributes
+    ----------
+    folder : Path
+        The suite's, written.
+    device, precision, threads
+        As `estimate_seconds` takes them.
+    """
+
+    folder: Path
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+    def run(self, control: Control | None = None) -> Iterator[Event]:
+        """Try a few steps of each kind of training in this process."""
+        from napari_xseg.experiments.probe import estimate_seconds
+        from napari_xseg.experiments.suite import Suite
+
+        suite, control = Suite.open(self.folder), control or Control()
+        with requests._threads_kept():
+            told = estimate_seconds(suite, compute_of(self), control)
+            seconds = math.nan
+            while True:
+                try:
+                    event = next(told)
+                except StopIteration as end:
+                    seconds = end.value
+                    break
+                if isinstance(event, Message):
+                    yield event
+        reason: Literal["stopped", "done"] = "stopped" if math.isnan(seconds) else "done"
+        yield Finished(self.folder, reason, 0.0, {"seconds": seconds})
+
+
+def compute_of(request: ExperimentRequest | ExperimentEstimate) -> Compute:
+    """Where a request computes."""
+    from napari_xseg.experiments.running import Compute
+
+    return Compute(request.device, request.precision, request.threads)

@@ -1,0 +1,1 @@
+"""Masks scored by eye: sessions, kept scores, and what they say together."""

@@ -1,0 +1,1 @@
+"""Places of a mask that are probably wrong, found without labels."""
