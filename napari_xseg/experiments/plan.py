@@ -120,6 +120,12 @@ class Scale(Settings):
     steps: Count | None = None
     repeats: Count = 3
 
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.seconds is not None and self.steps is not None:
+            raise ValueError("seconds and steps are both given; give one")
+        return self
+
 
 class Published(Settings):
     """A figure of the poster that started the project.
@@ -232,5 +238,7 @@ def load_plans(name: str | Path) -> tuple[Plan, ...]:
 def with_changes(plan: Plan, budget: Budget, **changes: Any) -> Plan:
     """A plan whose scale for `budget` has `changes`, such as `repeats=1`; None is left out."""
     given = {key: value for key, value in changes.items() if value is not None}
+    if "steps" in given or "seconds" in given:  # one of them
+        given = {"steps": None, "seconds": None, **given}
     scale = plan.scale(budget).replace(**given)
     return plan.replace(budgets={**plan.budgets, budget: scale})

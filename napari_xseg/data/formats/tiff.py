@@ -113,7 +113,9 @@ class TiffImage:
     def _main_series(self) -> list[Any]:
         series = [one for one in self._file.series if not _is_preview(one)]
         if not series:
-            raise XsegError(f"{self.path}: holds no whole image; it is empty or broken off: copy or export it again.")
+            raise XsegError(
+                f"{self.path}: holds no whole image; it is empty or broken off: copy it again."
+            )
         largest = max(series, key=lambda one: _area(one.keyframe))
         same = [one for one in series if _layout(one.keyframe) == _layout(largest.keyframe)]
         for one in series:
