@@ -15,6 +15,10 @@ NEXT_SCENES = {"plain": "", "uneven": ", a fifth of the scan 7 % darker"}
 # Of the list of suspects, and pixels of the mistakes that are counted.
 FIRST = (50, 200, 1000)
 CAUGHT_SIZE = 20
+# Training slices, noise in training, and the noise of the scored slices.
+CURVE_SIZES = (1, 5, 20, 65)
+CURVE_NOISE = {"off": "no noise", "toggle": "random noise", "only": "noisy slices only"}
+CURVE_STD = (0.0, 2500.0, 5000.0, 10000.0)
 DOCKS = ("label", "train", "predict", "review")
 
 
@@ -112,6 +116,17 @@ TOPICS: dict[str, tuple[Promise, ...]] = {
         *(row for first in FIRST for row in _caught(first)),
         Promise("suspects_wall", "whole `suspects` command, 40 slices", "s", 1),
     ),
+    "curves": (
+        *(
+            Promise(f"size_{count}", f"{count} slice{'s'[: count != 1]}, 20 s: Dice", "%")
+            for count in CURVE_SIZES
+        ),
+        *(
+            Promise(f"noise_{key}_{std:g}", f"{words} in training, scored at sd {std:g}: Dice", "%")
+            for key, words in CURVE_NOISE.items()
+            for std in CURVE_STD
+        ),
+    ),
     "monai": (
         _step("monai_float32_64", "float32, crops of 64", asked=True),
         _step("monai_float32_128", "float32, crops of 128", asked=True),
@@ -152,9 +167,10 @@ NEEDS_SCAN = (
         "scribbles",
         "next-slice",
         "suspects",
+        "curves",
         "window",
         "forest",
     ),
 )
-# What runs no convolution of oneDNN, or counts steps and no seconds, is the same on a plain laptop.
-NOT_FOR_LAPTOP = ("help", "next-slice", "forest")
+# What runs no convolution of oneDNN, counts steps and no seconds, or tells of data alone.
+NOT_FOR_LAPTOP = ("help", "next-slice", "curves", "forest")

@@ -99,6 +99,11 @@ def suspects(bench: Bench) -> Figures:
     return {**_said(bench, "benchmarks.suspects", *more), "suspects_wall": wall}
 
 
+def curves(bench: Bench) -> Figures:
+    bench.say("trains with more slices and with noise, 20 s each")
+    return _said(bench, "benchmarks.curves", bench.scan.folder, bench.seed)
+
+
 def monai(bench: Bench) -> Figures:
     bench.say("times training steps against BasicUNet")
     return _said(bench, "benchmarks.unet_step")
@@ -129,6 +134,7 @@ MEASURE: dict[str, Callable[[Bench], Figures]] = {
     "scribbles": scribbles,
     "next-slice": next_slice,
     "suspects": suspects,
+    "curves": curves,
     "monai": monai,
     "window": window,
     "forest": forest,

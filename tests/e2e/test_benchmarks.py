@@ -11,10 +11,18 @@ import pytest
 import tifffile
 
 from benchmarks import __main__ as command
-from benchmarks import next_slice, table
+from benchmarks import curves, next_slice, table
 from benchmarks.commands import XSEG, CommandError, run_module
 from benchmarks.machine import Machine, this_machine
-from benchmarks.promises import NEEDS_SCAN, NEXT_COUNTS, NOT_FOR_LAPTOP, TOPICS, Promise
+from benchmarks.promises import (
+    CURVE_NOISE,
+    CURVE_SIZES,
+    NEEDS_SCAN,
+    NEXT_COUNTS,
+    NOT_FOR_LAPTOP,
+    TOPICS,
+    Promise,
+)
 from benchmarks.scan import TRAIN, UNLABELLED, VALIDATE, Scan, strokes
 from benchmarks.table import BEGIN, END, HERE, LAPTOP, Column, Results
 from benchmarks.topics import MEASURE, Figures
@@ -277,3 +285,16 @@ def test_places_do_not_depend_on_what_was_learnt(
 
 def test_the_scored_slices_lie_far_from_those_that_train() -> None:
     assert min(abs(z - trained) for z in VALIDATE for trained in TRAIN) >= 30
+
+
+def test_each_point_of_the_curves_is_one_training() -> None:
+    size, noise = curves.plans(1)
+    assert [point.slices for point in size.points()] == list(CURVE_SIZES)
+    assert [point.noise for point in noise.points()] == list(CURVE_NOISE)
+    assert {plan.splits for plan in (size, noise)} == {("blocked",)}
+    keys = {row.key for row in TOPICS["curves"]}
+    told = {f"size_{point.slices}" for point in size.points()}
+    told |= {
+        f"noise_{point.noise}_{std:g}" for point in noise.points() for std in noise.score_noise
+    }
+    assert keys == told
