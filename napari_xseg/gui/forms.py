@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QLocale, Qt
+from qtpy.QtCore import QEvent, QLocale, QObject, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
@@ -117,7 +117,45 @@ def scrolled(content: QWidget, parent: QWidget) -> QScrollArea:
     layout = QVBoxLayout(parent)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(area)
+    Retreat(area)
     return area
+
+
+class Retreat(QObject):
+    """Hides a dock's content while another tab covers it, from the Tab key and from Alt keys.
+
+    To Qt a covered tab is visible: its fields would take the focus unseen, and its
+    underlined letters would compete with those in front.
+
+    Parameters
+    ----------
+    content : QWidget
+        Has its parent already, which lies in a dock, or will.
+    """
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__(content)
+        self._content = content
+        self._dock: QDockWidget | None = None
+        parent = content.parentWidget()
+        assert parent is not None
+        parent.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Find the dock when it is first shown."""
+        if event is not None and event.type() == QEvent.Type.Show:
+            dock = _dock_of(self._content)
+            if dock is not None and dock is not self._dock:
+                self._dock = dock
+                dock.visibilityChanged.connect(self._content.setVisible)
+        return False
+
+
+def _dock_of(widget: QWidget) -> QDockWidget | None:
+    within: QWidget | None = widget
+    while within is not None and not isinstance(within, QDockWidget):
+        within = within.parentWidget()
+    return within
 
 
 def in_front(widget: QWidget) -> bool:
@@ -127,10 +165,7 @@ def in_front(widget: QWidget) -> bool:
     """
     if not widget.window().isVisible():
         return True
-    dock: QWidget | None = widget
-    while dock is not None and not isinstance(dock, QDockWidget):
-        dock = dock.parentWidget()
-    within = dock or widget
+    within = _dock_of(widget) or widget
     return widget.isVisibleTo(within) and not within.visibleRegion().isEmpty()
 
 

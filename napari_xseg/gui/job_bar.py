@@ -36,6 +36,10 @@ PHASES = {
     "predict": "Predicting",
     "save": "Saving",
     "evaluate": "Scoring",
+    "score": "Scoring slices",
+    "report": "Writing the report",
+    "suspects": "Looking for suspects",
+    "uncertainty": "Measuring slices",
 }
 ENDS = {"done": "Done", "early": "Done: it no more improved", "stopped": "Stopped"}
 

@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
 KEY = "napari_xseg"
 Kind = Literal[
-    "labels", "preview", "mask", "mistakes", "confidence", "crops", "outline", "region", "reduced"
+    "labels",
+    "preview",
+    "mask",
+    "mistakes",
+    "confidence",
+    "crops",
+    "outline",
+    "region",
+    "reduced",
+    "scored",
 ]
 # Opacity of a mask over the image: both can be read.
-OPACITY = {"labels": 0.6, "preview": 0.35, "mask": 0.45, "mistakes": 0.9}
+OPACITY = {"labels": 0.6, "preview": 0.35, "mask": 0.45, "mistakes": 0.9, "scored": 0.45}
 # By kind: the kinds whose colours would hide it; None are the layers of others.
 COVERED_BY = {
     "preview": ("mask", "mistakes"),

@@ -71,7 +71,7 @@ class Layers:
 
     def labels(self) -> list[Labels]:
         """All Labels layers but previews and overlays, top first."""
-        passing = ("preview", "mistakes", "crops")
+        passing = ("preview", "mistakes", "crops", "scored")
         return [
             layer
             for layer in reversed(self._viewer.layers)
@@ -227,6 +227,17 @@ class Layers:
         """Show or hide a layer that is still there."""
         if layer in self._viewer.layers:
             layer.visible = visible
+
+    def put_over(self, layer: Layer, other: Layer) -> None:
+        """Move a layer right above another one that lies above it."""
+        layers = self._viewer.layers
+        if layer in layers and other in layers and layers.index(layer) < layers.index(other):
+            layers.move(layers.index(layer), layers.index(other) + 1)
+
+    def rename(self, layer: Layer, name: str) -> None:
+        """Give a layer that is still there another name."""
+        if layer in self._viewer.layers:
+            layer.name = name
 
     def recolour(self, layer: Labels, classes: ClassTable) -> None:
         """Give a layer of ours another class table."""

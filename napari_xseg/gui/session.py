@@ -17,6 +17,7 @@ from napari_xseg.events import Devices, Message
 from napari_xseg.gui.data_watch import DataWatch
 from napari_xseg.gui.layers import Layers
 from napari_xseg.gui.live import LivePreview
+from napari_xseg.gui.origin_keeper import OriginKeeper
 from napari_xseg.gui.project_state import ProjectState
 from napari_xseg.gui.solid import SolidView
 from napari_xseg.gui.stroke_keeper import StrokeKeeper
@@ -51,6 +52,8 @@ class Session(ProjectState):
         The mask of what is looked at.
     strokes : StrokeKeeper
         What syncs painted labels.
+    origins : OriginKeeper
+        What notes where labels came from.
     training : Job or None
         The training under way or the last one, so that a reopened dock finds it.
     match_intensity : bool
@@ -77,6 +80,7 @@ class Session(ProjectState):
         viewer.layers.events.removed.connect(self._on_removed)
         self.live = LivePreview(self)
         self.strokes = StrokeKeeper(self)
+        self.origins = OriginKeeper(self)
         self._solid = SolidView(self)
         self._watch = DataWatch(self)
         self._guard = CloseGuard(self, viewer.window._qt_window)
@@ -181,6 +185,7 @@ class Session(ProjectState):
         self.jobs.stop()
         self.live.close()
         self.strokes.close()
+        self.origins.close()
         self._solid.close()
         self._watch.close()
         self._guard.close()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from qtpy.QtWidgets import QTableWidget, QWidget
 
+    from napari_xseg.gui.experiments.experiments_dock import ExperimentsDock
     from napari_xseg.gui.label.label_dock import LabelDock
     from napari_xseg.gui.predict.predict_dock import PredictDock
     from napari_xseg.gui.review.review_dock import ReviewDock
@@ -37,7 +38,7 @@ PATIENCE = 120_000
 
 
 class Hands:
-    """The four docks as tabs of one viewer's window, and what a person does with them.
+    """The docks as tabs of one viewer's window, and what a person does with them.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ class Hands:
     train: TrainDock
     predict: PredictDock
     review: ReviewDock
+    experiments: ExperimentsDock
 
     def __init__(self, viewer: Viewer, qtbot: Any) -> None:
         self.viewer = viewer
@@ -66,7 +68,7 @@ class Hands:
         """Wait until the window has gone as its user wanted, and let go of it."""
         self.until(lambda: not self.session._open and not self.session.jobs.busy)
         self.until(lambda: not ours())
-        del self.window, self.label, self.train, self.predict, self.review
+        del self.window, self.label, self.train, self.predict, self.review, self.experiments
         # Gone already: the test fixture of napari would close it once more.
         del self.viewer.window._qt_window
 

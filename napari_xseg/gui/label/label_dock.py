@@ -21,6 +21,7 @@ from napari_xseg.gui.forms import Fold, scrolled
 from napari_xseg.gui.label.brush_bar import BrushBar
 from napari_xseg.gui.label.class_chooser import ClassChooser
 from napari_xseg.gui.label.label_keys import bind_class_keys, choose_class, chosen_class
+from napari_xseg.gui.label.next_slice import NextSlicePanel
 from napari_xseg.gui.label.prefill_panel import PrefillPanel
 from napari_xseg.gui.label.slice_edits import accept_slice, clear_slice, copy_slice
 from napari_xseg.gui.session import session_of
@@ -69,6 +70,7 @@ class LabelDock(QWidget):
         self.brush = BrushBar(self._layer_to_paint)
         self.prefill = PrefillPanel(self.session)
         self.fold = Fold("Pre-fill this slice", self.prefill)
+        self.next_slice = NextSlicePanel(self.session)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.flat = QLabel(FLAT)
@@ -104,7 +106,7 @@ class LabelDock(QWidget):
         grid.addWidget(self.clear, 2, 0, 1, 2)
         tools = QVBoxLayout(self.tools)
         tools.setContentsMargins(0, 0, 0, 0)
-        for part in (self.classes, self.brush, self.fold, self.slice_box):
+        for part in (self.classes, self.brush, self.fold, self.slice_box, self.next_slice):
             tools.addWidget(part)
         content = QWidget()
         layout = QVBoxLayout(content)
@@ -268,6 +270,7 @@ class LabelDock(QWidget):
         self._watch(None)
         self.brush.set_layer(None)
         self.prefill.leave()
+        self.next_slice.leave()
         self.data.leave()
         for signal, slot in self._links():
             signal.disconnect(slot, missing_ok=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from napari_xseg.data.label_origins import Origin
 from napari_xseg.data.prefill import (
     GreyHistogram,
     cut_slice,
@@ -128,6 +129,8 @@ class Prefill:
         Whether masks are shown before they are taken.
     look : Look or None
         The slice that was read last.
+    origin : Origin
+        What is said of labels that are taken from the mask.
     """
 
     looked = Signal()  # `look` is another slice, or the same within another region
@@ -139,6 +142,7 @@ class Prefill:
         self.region: Shapes | None = None
         self.preview = True
         self.look: Look | None = None
+        self.origin = Origin("prefilled")
         self._reading = Latest(session, self._on_look, self._on_failed)
         self._cutting = Latest(session, self._on_mask, self._on_failed)
         self._job: Job | None = None
@@ -177,6 +181,7 @@ class Prefill:
         look = self.look
         if look is None:
             return
+        self.origin = Origin("prefilled")
         self._cutting.ask(lambda: (look.z, cut_slice(look.plane, cuts, order, look.within)))
 
     def predict(self) -> None:
@@ -196,6 +201,7 @@ class Prefill:
         outlines = None if self.region is None else outlines_on(self.region, image, z)
         info = read_model_info(model)
         table = class_translation(info.classes, self._session.classes, str(model))
+        self.origin = Origin("accepted", model=info.identity)
         folder, match = self._session.jobs.engine.folder, self._session.match_intensity
 
         def prepare() -> SliceRequest:
@@ -225,7 +231,8 @@ class Prefill:
             return False
         z, mask = self._mask
         self.hide()
-        take_mask(self._session, z, mask)
+        with self._session.origins.noting(z, self.origin):
+            take_mask(self._session, z, mask)
         return True
 
     @property

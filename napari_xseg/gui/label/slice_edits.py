@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xseg.data.label_origins import Origin
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.label.prefill import class_translation, take_mask
-from napari_xseg.gui.layers import classes_of
+from napari_xseg.gui.layers import KEY, classes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
     from numpy.typing import NDArray
 
     from napari_xseg.gui.label.prefill import Prefill
@@ -37,8 +39,9 @@ def accept_slice(session: Session, prefill: Prefill) -> str:
         No mask is shown, or it is one of other classes.
     """
     z = slice_in_view(session)
-    mask = prefill.mask_at(z)
-    mask = shown_mask(session, z) if mask is None else mask
+    mask, origin = prefill.mask_at(z), prefill.origin
+    if mask is None:
+        mask, origin = shown_mask(session, z)
     if mask is None:
         if session.store is not None and session.store[z].all():
             return f"Slice {z} is labelled already, all of it."
@@ -47,20 +50,26 @@ def accept_slice(session: Session, prefill: Prefill) -> str:
             "mask of a model."
         )
     prefill.hide()
-    gained = take_mask(session, z, mask)
+    return accept_mask(session, z, mask, origin)
+
+
+def accept_mask(session: Session, z: int, mask: NDArray[np.uint8], origin: Origin) -> str:
+    """Take a mask (y, x), our labels, into slice z where nothing is labelled; says what it did."""
+    with session.origins.noting(z, origin):
+        gained = take_mask(session, z, mask)
     left = 0 if session.store is None else int(np.count_nonzero(session.store[z] == 0))
     rest = f"{left:,} pixels stay not labelled" if left else "all of it is labelled"
     return f"Slice {z}: {gained:,} pixels were labelled; {rest}."
 
 
-def shown_mask(session: Session, z: int) -> NDArray[np.uint8] | None:
+def shown_mask(session: Session, z: int) -> tuple[NDArray[np.uint8] | None, Origin]:
     """The mask (y, x) that a preview or a predicted mask shows on slice z, as our labels."""
     for kind in ("preview", "mask"):
         for layer in session.layers.of_kind(kind):  # type: ignore[arg-type]
-            plane = _plane(layer, z, session)  # type: ignore[arg-type]
+            plane = plane_of(layer, z, session) if layer.visible else None  # type: ignore[arg-type]
             if plane is not None:
-                return plane
-    return None
+                return plane, mask_origin(layer)
+    return None, Origin("accepted")
 
 
 def copy_slice(session: Session, step: int) -> None:
@@ -78,7 +87,8 @@ def copy_slice(session: Session, step: int) -> None:
     if not 0 <= there < session.store.shape[0]:
         side = "last" if step > 0 else "first"
         raise XsegError(f"Slice {z}: is the {side} one; there is none to copy its labels to.")
-    take_mask(session, there, session.store[z])
+    with session.origins.noting(there, Origin("copied", source=f"slice {z}")):
+        take_mask(session, there, session.store[z])
     session.go_to(there)
 
 
@@ -97,7 +107,8 @@ def clear_slice(session: Session, agreed: Callable[[int, int], bool]) -> None:
     if pixels and agreed(z, pixels):
         layer = session.labels if session.labels in session.layers else None
         empty = np.zeros(session.store.shape[1:], np.uint8)
-        session.layers.edit_slice(layer or session.new_labels(), z, empty)
+        with session.origins.noting(z, None):
+            session.layers.edit_slice(layer or session.new_labels(), z, empty)
 
 
 def slice_in_view(session: Session) -> int:
@@ -108,10 +119,14 @@ def slice_in_view(session: Session) -> int:
     return session.z
 
 
-def _plane(layer: Labels, z: int, session: Session) -> NDArray[np.uint8] | None:
+def plane_of(layer: Labels, z: int, session: Session) -> NDArray[np.uint8] | None:
+    """Slice z (y, x) of a mask as our labels; None where it has nothing there.
+
+    XsegError where its classes are not those of the labels. May be called from any thread.
+    """
     images, theirs = session.images, classes_of(layer)
     shape = (1, *layer.data.shape)[-3:]
-    if images is None or theirs is None or not layer.visible or shape != images.shape:
+    if images is None or theirs is None or shape != images.shape:
         return None
     plane = np.asarray(layer.data[z] if layer.data.ndim == 3 else layer.data).astype(np.uint8)
     if not plane.any():
@@ -120,3 +135,12 @@ def _plane(layer: Labels, z: int, session: Session) -> NDArray[np.uint8] | None:
         plane
     ]
     return mask
+
+
+def mask_origin(layer: Layer, **more: Any) -> Origin:
+    """What is said of labels that are accepted from a mask: its model, and its file."""
+    known = layer.metadata.get(KEY, {})
+    path, model = known.get("path"), known.get("model")
+    return Origin(
+        "accepted", model=str(model or ""), mask="" if path is None else Path(path).name, **more
+    )

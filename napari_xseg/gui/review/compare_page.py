@@ -10,7 +10,9 @@ from qtpy.QtGui import QCloseEvent, QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_xseg.gui.forms import Fold, in_front, scrolled
-from napari_xseg.gui.layers import classes_of, kind_of
+from napari_xseg.gui.layers import kind_of
+from napari_xseg.gui.mending.mend_panel import MendPanel
+from napari_xseg.gui.mending.mender import Mender, Target
 from napari_xseg.gui.review.heat_map import HeatMap
 from napari_xseg.gui.review.review_files import save_figure_six, save_mistakes
 from napari_xseg.gui.review.review_form import MistakeForm, ReviewForm
@@ -44,6 +46,8 @@ class ComparePage(QWidget):
         self.scores = ScoreTable()
         self.heat_map = HeatMap()
         self.mistakes = MistakeForm()
+        self.mender = Mender(session)
+        self.mend = MendPanel(session, self.mender)
         self._looked_at: Mistake | None = None
         self._behind = False
         self._look = QTimer(self)
@@ -65,6 +69,7 @@ class ComparePage(QWidget):
         """Follow the session no more: its window is closing, or the dock."""
         session = self.session
         self._look.stop()
+        self.mend.leave()
         session.layers_changed.disconnect(self._on_layers, missing_ok=True)
         session.labels_changed.disconnect(self._on_layers, missing_ok=True)
         session.closed.disconnect(self.leave, missing_ok=True)
@@ -87,6 +92,7 @@ class ComparePage(QWidget):
             self.form,
             Fold("Scores", figures, open_=True),
             Fold("Mistakes", self.mistakes, open_=True),
+            Fold("Mend", self.mend),
         ):
             layout.addWidget(widget)
         layout.addStretch()
@@ -133,20 +139,31 @@ class ComparePage(QWidget):
     def _on_mistake(self, mistake: Mistake) -> None:
         self._looked_at = mistake
         self.reviewer.view.fly_to(mistake)
+        self._aim(mistake)
+
+    def _aim(self, mistake: Mistake | None) -> None:
+        """Mend at a mistake, in the labels of the session."""
+        comparison, ours = self.reviewer.comparison, self.session.classes.values
+        if comparison is None:
+            self.mender.aim(None, None)
+            return
+        target = None
+        if mistake is not None:
+            files = (
+                comparison.classes.values[index] for index in (mistake.predicted, mistake.true)
+            )
+            wrong, right = (ours.index(one) + 1 if one in ours else 0 for one in files)
+            target = Target(mistake, "mistake", wrong, right)
+        self.mender.aim(self.reviewer.prediction, target)
 
     def _paint(self) -> None:
         """Take up the brush in the session's labels, with the true class of the mistake."""
-        labels, comparison = self.session.labels, self.reviewer.comparison
         mistake = self.mistakes.table.value()
-        if labels is None or labels not in self.session.layers:
+        if self.session.labels not in self.session.layers:
             self.session.warn("There are no labels to paint in: make new ones in the Label dock.")
-            return
-        classes = classes_of(labels)
-        if mistake is None or comparison is None or classes is None:
-            return
-        value = comparison.classes.values[mistake.true]
-        if value in classes.values:
-            self.session.layers.paint_with(labels, classes.values.index(value) + 1)
+        elif mistake is not None:
+            self._aim(mistake)
+            self.mend.paint_here()
 
     def _save_figure(self) -> None:
         save_figure_six(self.reviewer, self.session, self)
@@ -197,6 +214,7 @@ class ComparePage(QWidget):
         classes = None if comparison is None else comparison.classes
         self.mistakes.set_classes(classes, words)
         self._looked_at = None
+        self._aim(None)
 
     def _on_counted(self) -> None:
         outcome = self.reviewer.outcome

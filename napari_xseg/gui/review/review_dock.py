@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_xseg.gui.review.compare_page import ComparePage
+from napari_xseg.gui.scoring.score_page import ScorePage
 from napari_xseg.gui.session import session_of
+from napari_xseg.gui.suspects.suspects_page import SuspectsPage
 
 if TYPE_CHECKING:
     import napari
@@ -26,10 +28,18 @@ class ReviewDock(QWidget):
         super().__init__()
         session = session_of(napari_viewer)
         self.compare = ComparePage(session)
+        self.suspects = SuspectsPage(session)
+        self.score = ScorePage(session)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         for page, name, tip in (
             (self.compare, "&Compare", "A mask against the truth, or two masks."),
+            (
+                self.suspects,
+                "S&uspects",
+                "Places of a mask that are probably wrong, without truth.",
+            ),
+            (self.score, "S&core", "A mask scored by eye, item by item, with or without truth."),
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(page, name), tip)
         layout = QVBoxLayout(self)

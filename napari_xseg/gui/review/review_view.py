@@ -10,6 +10,7 @@ from psygnal import Signal
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.planes import LazyPlanes
 from napari_xseg.gui.review.comparison import TRUTH_WORDS
+from napari_xseg.gui.review.flying import fly_to, is_flat
 from napari_xseg.review.selection import ANY_PAIR, ClassPair
 
 if TYPE_CHECKING:
@@ -22,12 +23,7 @@ if TYPE_CHECKING:
     from napari_xseg.review.matching import IndexMap
     from napari_xseg.review.mistakes import Mistake
 
-# A mistake fills so much of the canvas, but no less than so many pixels around it are seen.
-_FILLS, _LEAST_SEEN = 0.4, 48
-_MARGIN = 2
-_MOST_OUTLINES = 64
 _REMEMBERED = 3
-_LINE = 2.5  # canvas pixels
 
 
 class _FlatPlanes(LazyPlanes):
@@ -126,40 +122,14 @@ class ReviewView:
 
     def fly_to(self, mistake: Mistake) -> None:
         """Bring a mistake to the middle of the canvas, at a size to be seen, and outline it."""
-        base, viewer = self._base, self._session.viewer
-        if base is None or base not in self._session.layers:
-            return
-        if not self._is_flat():
-            viewer.dims.ndisplay = 2
-            viewer.dims.order = tuple(range(viewer.dims.ndim))
-        centre = [(low + high - 1) / 2 for low, high in (mistake.y_range, mistake.x_range)]
-        world = base.data_to_world([mistake.z, *centre][-base.ndim :])
-        if base.ndim > 2:
-            viewer.dims.set_point(viewer.dims.ndim - 3, world[-3])
-        camera = self._session.camera
-        camera.center = (0.0, float(world[-2]), float(world[-1]))
-        camera.zoom = self._zoom(mistake, base)
-        self._session.layers.show_outline(
-            _rectangles(mistake),
-            name="mistake",
-            on=base,
-            width=_LINE / (camera.zoom * float(np.min(base.scale[-2:]))),
-        )
-
-    def _zoom(self, mistake: Mistake, base: Labels) -> float:
-        ranges = mistake.y_range, mistake.x_range
-        seen = [
-            max((high - low) / _FILLS, _LEAST_SEEN) * scale
-            for (low, high), scale in zip(ranges, base.scale[-2:], strict=True)
-        ]
-        canvas = self._session.viewer.canvas.size
-        return float(min(size / part for size, part in zip(canvas, seen, strict=True)))
+        if self._base is not None and self._base in self._session.layers:
+            fly_to(self._session, self._base, mistake, "mistake")
 
     def _add(self) -> None:
         assert self._comparison is not None
         if self._base is None or self._base not in self._session.layers:
             return
-        self._hidden = not self._is_flat()
+        self._hidden = not is_flat(self._session)
         if self._hidden:  # added when slices are looked at again
             return
         first, second = self._words
@@ -192,12 +162,8 @@ class ReviewView:
     def _z(self) -> int | None:
         return slice_of(self._session, self._base)
 
-    def _is_flat(self) -> bool:
-        dims = self._session.viewer.dims
-        return dims.ndisplay == 2 and tuple(dims.order) == tuple(range(dims.ndim))
-
     def _on_dims(self, _: Any = None) -> None:
-        overlay, flat = self.overlay, self._is_flat()
+        overlay, flat = self.overlay, is_flat(self._session)
         if flat and self._hidden:
             self._hidden = False
             if overlay is not None:
@@ -220,16 +186,3 @@ def slice_of(session: Session, layer: Labels | None) -> int | None:
         return 0
     at = int(np.round(layer.world_to_data(dims.point)[-3]))
     return at if 0 <= at < layer.data.shape[-3] else None
-
-
-def _rectangles(mistake: Mistake) -> list[NDArray[np.float64]]:
-    y0, y1 = mistake.y_range[0] - _MARGIN, mistake.y_range[1] - 1 + _MARGIN
-    x0, x1 = mistake.x_range[0] - _MARGIN, mistake.x_range[1] - 1 + _MARGIN
-    first, stop = mistake.z_range
-    if stop - first > _MOST_OUTLINES:
-        first = max(first, mistake.z - _MOST_OUTLINES // 2)
-        stop = min(stop, first + _MOST_OUTLINES)
-    return [
-        np.array([(z, y0, x0), (z, y0, x1), (z, y1, x1), (z, y1, x0)], float)
-        for z in range(first, stop)
-    ]

@@ -88,6 +88,8 @@ class TrainPlan:
             out=self.run,
             config=self.config,
             classes=self.classes.to_dict(),
+            # What is painted may be unlabelled where the files it began with never were.
+            unlabelled=self.classes.unlabelled,
             label_of={z: z for z in used},
             split=split.to_dict(),
             parent=self.parent,
@@ -171,7 +173,7 @@ def plan_training(
         run=run,
         pending=project.pending_folder(run),
         parent=parent,
-        more=more,
+        more={"origins": session.origins.counts(session.store.labelled), **more},
     )
 
 
@@ -186,7 +188,12 @@ def forget_pending(pending: Path) -> None:
 
 
 def check_labels(store: LabelStore, classes: ClassTable) -> None:
-    """XsegError unless pixels of two classes or more are labelled; says what to do."""
+    """XsegError unless pixels of two classes or more are labelled, and there; says what to do."""
+    if not store.path.is_dir():
+        raise XsegError(
+            f"{store.path}: the project's labels are gone; bring this folder back to where it was. "
+            "What was painted since is in memory."
+        )
     totals = store.totals()[1 : len(classes) + 1]
     found = [name for name, count in zip(classes.names, totals, strict=True) if count]
     if not found:

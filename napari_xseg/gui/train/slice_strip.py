@@ -17,15 +17,15 @@ from qtpy.QtWidgets import (
 )
 
 from napari_xseg.data.colours import hex_colour
-from napari_xseg.data.slices import parse_slices
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.forms import Choice
-from napari_xseg.jobs import SplitWish
+from napari_xseg.gui.train.kept_choices import CHOICES, CHOSEN, split_wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from napari_xseg.data.partition import Split
+    from napari_xseg.jobs import SplitWish
 
 Role = Literal["training", "validation", "guard", "labelled"]
 # Colours that colour-blind people tell apart, readable on dark and light themes.
@@ -256,13 +256,12 @@ class ValidationField(QWidget):
     """Which labelled slices validate: chosen automatically, none, or those that are named."""
 
     value_changed = Signal()
-    CHOICES = ("automatic", "none", "chosen slices")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._count = 1
         self.choice = Choice()
-        self.choice.addItems(self.CHOICES)
+        self.choice.addItems(CHOICES)
         self.choice.setToolTip(
             "Which labelled slices the Dice is measured on. Automatic: a slice far from the "
             "others, or a block with a gap around it; with one or two labelled slices a band of "
@@ -289,14 +288,7 @@ class ValidationField(QWidget):
 
     def value(self) -> SplitWish:
         """How to split; XsegError where the text names no slices."""
-        if self.choice.currentText() == "none":
-            return SplitWish(validation=False)
-        if self.choice.currentText() == "automatic":
-            return SplitWish()
-        text = self.slices.text().strip()
-        if not text:
-            raise XsegError("Validation: names no slice; give z such as 13,39 or choose automatic.")
-        return SplitWish(val=parse_slices(text, self._count, "Validation slices"))
+        return split_wish(self.choice.currentText(), self.slices.text(), self._count)
 
     def set_value(self, choice: str, slices: str = "") -> None:
         """Show a choice of `CHOICES` and the text of the chosen slices."""
@@ -304,7 +296,7 @@ class ValidationField(QWidget):
         self.choice.setCurrentText(choice)
 
     def _on_change(self) -> None:
-        self.slices.setVisible(self.choice.currentText() == self.CHOICES[2])
+        self.slices.setVisible(self.choice.currentText() == CHOSEN)
         self.value_changed.emit()
 
 

@@ -18,10 +18,11 @@ from qtpy.QtWidgets import (
 
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
-from napari_xseg.gui.forms import Fold, scrolled
+from napari_xseg.gui.forms import Fold, Retreat, scrolled
 from napari_xseg.gui.job_bar import JobBar, phase_words
 from napari_xseg.gui.session import session_of
 from napari_xseg.gui.train.class_editor import ClassEditor
+from napari_xseg.gui.train.kept_choices import SETTINGS
 from napari_xseg.gui.train.plan import check_labels
 from napari_xseg.gui.train.runs_panel import RunsPanel
 from napari_xseg.gui.train.slices_panel import SlicesPanel
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 # Milliseconds before choices are kept on disk, in which they may change again.
 KEEP = 600
-# The project's settings in which the choices of this dock are kept.
-SETTINGS = "train"
 
 
 class TrainDock(QWidget):
@@ -120,7 +119,9 @@ class TrainDock(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         outer.addWidget(self.area_parent, 1)
-        outer.addWidget(self._foot())
+        foot = self._foot()
+        outer.addWidget(foot)
+        Retreat(foot)
 
     def _foot(self) -> QWidget:
         """What stays in sight while the rest scrolls."""

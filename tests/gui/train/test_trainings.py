@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xseg.data.classes import ClassTable
+from napari_xseg.data.coding import IGNORE
 from napari_xseg.errors import XsegError
 from napari_xseg.events import (
     Crops,
@@ -11,11 +13,14 @@ from napari_xseg.events import (
     Started,
     Validated,
 )
+from napari_xseg.gui.train.plan import plan_training
 from napari_xseg.gui.train.train_dock import TrainDock
 from napari_xseg.gui.train.training import trainings_of
 from napari_xseg.jobs import AugmentationRequest, EngineDied, TrainRequest
+from napari_xseg.jobs.splits import SplitWish, open_labelled
+from napari_xseg.training.recipes import load_recipe
 from tests.gui.fake import UNTIL_STOPPED, FakeEngine, FakeRunning
-from tests.gui.train.hands import ends, idle, press, ready, steps
+from tests.gui.train.hands import VALUES, ends, idle, press, ready, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,3 +239,21 @@ def test_augmented_crops_become_two_layers(
     assert session.project.unfinished() == []
     assert image not in session.layers.images()
     assert session.labels is not labels
+
+
+def test_pixels_without_a_label_train_where_the_label_files_had_none(
+    dock: TrainDock, session: Session, label: Callable[..., None], qtbot: Any
+) -> None:
+    label(1, 4, 6)
+    session.set_classes(ClassTable.from_values(VALUES))  # as of files of 0, 128 and 255 alone
+    assert not session.classes.unlabelled_in_files
+    assert session.store is not None
+    plane = session.store.read(1)
+    plane[:3] = 0
+    session.store.write(1, plane)
+    ready(dock, session, qtbot)
+    wish = SplitWish(val=(4,))
+    request = plan_training(session, load_recipe("quick"), wish=wish).request()
+    index = open_labelled(request).labels.read(1)
+    assert np.all(index[:3] == IGNORE)
+    assert not np.any(index[3:] == IGNORE)

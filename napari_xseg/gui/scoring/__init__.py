@@ -1,0 +1,1 @@
+"""Masks scored by eye, in the Review dock."""

@@ -1,0 +1,369 @@
+"""Suspects without truth: found, looked at, mended, and what became of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFormLayout, QFrame, QLabel, QVBoxLayout, QWidget
+
+from napari_xseg.errors import XsegError
+from napari_xseg.gui.data_bar import DataBar
+from napari_xseg.gui.forms import Choice, Fold, in_front, scrolled
+from napari_xseg.gui.job_bar import JobBar
+from napari_xseg.gui.label.prefill import class_translation
+from napari_xseg.gui.mending.mend_panel import MendPanel
+from napari_xseg.gui.mending.mender import Mender, Target
+from napari_xseg.gui.review.flying import fly_to
+from napari_xseg.gui.suspects.continuing import Continuing
+from napari_xseg.gui.suspects.pictures import ShownPictures
+from napari_xseg.gui.suspects.search import SuspectSearch, masks_of
+from napari_xseg.gui.suspects.search_form import SearchForm
+from napari_xseg.gui.suspects.suspects_form import SuspectsForm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Labels, Layer
+    from qtpy.QtGui import QCloseEvent, QHideEvent, QShowEvent
+
+    from napari_xseg.gui.session import Session
+    from napari_xseg.gui.worker import Call
+    from napari_xseg.review.suspects.table import Suspect
+
+# Milliseconds between two looks at what was painted.
+_PACE = 300
+# Suspects that went away and are named.
+_NAMED = 12
+_FIND = "Look for places of the mask that are probably wrong; they are kept beside it."
+_LINKS = (
+    Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+)
+_PHASES = {
+    "training": "1 of 3: training goes on",
+    "predicting": "2 of 3: the same slices are predicted",
+    "looking": "3 of 3: suspects are looked for",
+    "comparing": "3 of 3: the masks are compared",
+}
+
+
+class SuspectsPage(QWidget):
+    """Shows a `SuspectSearch`, mends what it finds, and continues the training.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.search = SuspectSearch(session)
+        self.continuing = Continuing(session, self.search)
+        self.mender = Mender(session)
+        self._masks: list[Labels] = []
+        self._behind = False
+        self._covers: list[Layer] = []
+        self._runs: Call[Any] | None = None
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_PACE)
+        self._make_widgets()
+        self._lay_out()
+        self._connect()
+        self._on_layers()
+        self._ask_runs()
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        """Let go of the session; a job that runs goes on."""
+        self.leave()
+        self.session.layers.remove(*self.session.layers.of_kind("outline"))
+        super().closeEvent(event)
+
+    def leave(self) -> None:
+        """Follow the session no more: its window is closing, or the dock."""
+        if not self._links:
+            return
+        self._soon.stop()
+        for signal, slot in self._links:
+            signal.disconnect(slot, missing_ok=True)
+        self._links.clear()
+        self.session.viewer.events.theme.disconnect(self._on_progress)
+        if self._runs is not None:
+            self._runs.cancel()
+        self.pictures.close()
+        self.mend.leave()
+        self.data.leave()
+        self.bar.follow(None)
+        self.continuing.close()
+        self.search.close()
+        self._masks.clear()
+        self._covers.clear()
+        self._behind = False
+
+    # -- making -------------------------------------------------------------
+
+    def _make_widgets(self) -> None:
+        self.data = DataBar(self.session, labels=False, project=False)
+        self.mask = Choice()
+        self.mask.setToolTip(
+            "The mask that is looked at: one that lies on disk. A mask that is not a layer is "
+            "shown from the list in the Predict dock."
+        )
+        self.form = SearchForm()
+        self.form.set_match(self.session.match_intensity)
+        self.note = QLabel()
+        self.note.setWordWrap(True)
+        self.list = SuspectsForm()
+        self.pictures = ShownPictures(self.session, self.search, self.list)
+        self.mend = MendPanel(self.session, self.mender)
+        self.progress = QLabel()
+        self.progress.setWordWrap(True)
+        self.progress.setTextInteractionFlags(_LINKS)
+        self.progress.hide()
+        self.progress.setToolTip("What the last Continue changed; a number flies to its place.")
+        self.bar = JobBar(self.session.jobs)
+        self.find = self.bar.add_start("&Find suspects", _FIND)
+        self.go_on = self.bar.add_start("Continue &training", "")
+        self.phase = QLabel()
+        self.phase.setToolTip("What Continue is at.")
+        self.phase.hide()
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(4)
+        row = QFormLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        name = QLabel("Mas&k")
+        name.setBuddy(self.mask)
+        row.addRow(name, self.mask)
+        layout.addWidget(self.data)
+        layout.addLayout(row)
+        layout.addWidget(Fold("What is looked for", self.form))
+        for part in (self.note, self.list, self.progress, Fold("Mend", self.mend, open_=True)):
+            layout.addWidget(part)
+        layout.addStretch()
+        area = QWidget()
+        self.area = scrolled(content, area)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(area, 1)
+        outer.addWidget(self._foot())
+
+    def _foot(self) -> QWidget:
+        """What stays in sight while the rest scrolls."""
+        foot = QFrame()
+        layout = QVBoxLayout(foot)
+        layout.setContentsMargins(6, 4, 6, 6)
+        layout.setSpacing(3)
+        layout.addWidget(self.phase)
+        layout.addWidget(self.bar)
+        return foot
+
+    def _connect(self) -> None:
+        self.mask.currentIndexChanged.connect(self._on_mask)
+        self.find.clicked.connect(lambda: self._guarded(self._find))
+        self.go_on.clicked.connect(lambda: self._guarded(self._continue))
+        self.form.match.toggled.connect(self._set_match)
+        self.list.chosen.connect(self._on_suspect)
+        self.list.table.paint_asked.connect(self.mend.paint_here)
+        self.list.table.suspects.ticked.connect(self.search.tick)
+        self.progress.linkActivated.connect(self._on_link)
+        self._soon.timeout.connect(self._show_buttons)
+        session, search = self.session, self.search
+        self._links: list[tuple[Any, Callable[..., Any]]] = [
+            (session.layers_changed, self._on_layers),
+            (session.image_changed, self._on_layers),
+            (session.model_changed, self._show_buttons),
+            (session.labels_changed, self._show_buttons),
+            (session.slices_changed, self._on_strokes),
+            (session.runs_changed, self._ask_runs),
+            (session.closed, self.leave),
+            (search.chosen, self._on_chosen),
+            (search.changed, self._on_suspects),
+            (search.job_changed, self._show_buttons),
+            (self.continuing.changed, self._on_progress),
+        ]
+        for signal, slot in self._links:
+            signal.connect(slot)
+        session.viewer.events.theme.connect(self._on_progress)
+
+    # -- what the user asks for ---------------------------------------------
+
+    def _find(self) -> None:
+        self.bar.follow(self.search.find(self.form.value()))
+
+    def _continue(self) -> None:
+        self.continuing.start(self.form.value())
+
+    def _set_match(self, on: bool) -> None:
+        self.session.match_intensity = on
+
+    def _on_mask(self, row: int) -> None:
+        self.search.choose(self._masks[row] if 0 <= row < len(self._masks) else None)
+
+    def _on_suspect(self, suspect: Suspect) -> None:
+        """Fly there, and have a picture made."""
+        mask, suspects = self.search.mask, self.search.suspects
+        if mask is None or suspects is None or mask not in self.session.layers:
+            return
+        self.session.layers.set_visible(mask, True)
+        self._fly_to(suspect)
+        self._guarded(lambda: self._aim(suspect))
+
+    def _aim(self, suspect: Suspect) -> None:
+        """Mend at a suspect, in the classes of the labels."""
+        suspects = self.search.suspects
+        assert suspects is not None
+        table = class_translation(suspects.classes, self.session.classes, "the suspects' mask")
+        wrong, right = (
+            0 if index is None else int(table[index + 1])
+            for index in (suspect.found, suspect.other)
+        )
+        self.mender.aim(self.search.mask, Target(suspect, "suspect", wrong, right))
+
+    def _fly_to(self, suspect: Suspect) -> None:
+        base = self.search.mask if self.search.mask in self.session.layers else self.session.image
+        if base is not None:
+            fly_to(self.session, base, suspect, "suspect")
+
+    def _on_link(self, rank: str) -> None:
+        for suspect in self.continuing.gone:
+            if str(suspect.rank) == rank:
+                self._fly_to(suspect)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except XsegError as error:
+            self.session.show_error(error)
+
+    # -- what is shown ------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Take up what other docks have chosen meanwhile."""
+        super().showEvent(event)
+        self.form.set_match(self.session.match_intensity)
+        if event is not None and not event.spontaneous():
+            self._uncover()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Give the other page its overlay back."""
+        super().hideEvent(event)
+        if event is not None and not event.spontaneous():
+            for layer in self._covers:
+                self.session.layers.set_visible(layer, True)
+            self._covers.clear()
+
+    def _uncover(self) -> None:
+        """Hide what the comparison lays over the mask, and show the mask."""
+        layers = self.session.layers
+        for layer in [one for one in layers.of_kind("mistakes") if one.visible]:
+            layers.set_visible(layer, False)
+            self._covers.append(layer)
+        if self._covers and self.search.mask is not None:
+            layers.set_visible(self.search.mask, True)
+
+    def paintEvent(self, event: Any) -> None:
+        """Catch up with the layers when the page comes to the front."""
+        super().paintEvent(event)
+        if self._behind and in_front(self):
+            QTimer.singleShot(0, self._on_layers)
+
+    def _on_layers(self) -> None:
+        """Offer the masks there are; begin with the one on top."""
+        # To say whether suspects are stale, a mask is read whole: not for nobody.
+        self._behind = not in_front(self)
+        if self._behind:
+            return
+        before = self.search.mask
+        self._masks = masks_of(self.session)
+        chosen = before if before in self._masks else next(iter(self._masks), None)
+        self.mask.blockSignals(True)
+        self.mask.clear()
+        self.mask.addItems([layer.name for layer in self._masks])
+        self.mask.setCurrentIndex(-1 if chosen is None else self._masks.index(chosen))
+        self.mask.blockSignals(False)
+        self.form.set_masks([layer for layer in self._masks if layer is not chosen])
+        if chosen is not before:
+            self.search.choose(chosen)
+        self._show_buttons()
+
+    def _on_chosen(self) -> None:
+        """The mask is another one, which the list may not know yet."""
+        mask = self.search.mask
+        if mask is not None and mask not in self._masks:
+            self._masks = masks_of(self.session)
+            self._on_layers()
+        elif mask is not None:
+            self.mask.blockSignals(True)
+            self.mask.setCurrentIndex(self._masks.index(mask))
+            self.mask.blockSignals(False)
+        self.form.set_masks([layer for layer in self._masks if layer is not mask])
+        self.mender.aim(mask, None)
+        if mask is not None and self.isVisible():
+            self._uncover()
+            self.session.layers.set_visible(mask, True)
+        self.session.layers.remove(*self.session.layers.of_kind("outline"))
+
+    def _on_suspects(self) -> None:
+        self.list.set_suspects(self.search.suspects, self.search.ticked)
+        words = self.search.note
+        if self.search.mask is None:
+            words = "There is no mask on disk: predict a range or the volume in the Predict dock."
+        elif self.search.suspects is None and not words:
+            words = "Nobody has looked for suspects in this mask yet."
+        self.note.setText(words)
+        self.note.setVisible(bool(words))
+        self._show_buttons()
+
+    def _on_strokes(self, _: object) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _show_buttons(self, _: object = None) -> None:
+        busy = self.search.job is not None or bool(self.continuing.phase)
+        self.find.setEnabled(self.search.mask is not None and not busy)
+        reason = self.continuing.why_not()
+        self.go_on.setEnabled(not reason and not busy)
+        self.go_on.setToolTip(
+            reason
+            or "Train on from the run in use with the labels of today, predict the same slices, "
+            "look for suspects again, and say what has changed."
+        )
+
+    def _on_progress(self, _: object = None) -> None:
+        state = self.continuing
+        if state.job is not None and self.bar.job is not state.job:
+            self.bar.follow(state.job)
+        self.phase.setText(_PHASES.get(state.phase, ""))
+        self.phase.setVisible(bool(state.phase))
+        words = state.words
+        if state.gone:
+            # Qt's own colour of links cannot be read on a dark ground.
+            colour = get_theme(self.session.viewer.theme).text.as_hex()
+            named = ", ".join(
+                f'<a href="{one.rank}" style="color: {colour}">{one.rank}</a> (z {one.z})'
+                for one in state.gone[:_NAMED]
+            )
+            more = len(state.gone) - _NAMED
+            words = f"{words} Went away: {named}{f' and {more} more' if more > 0 else ''}."
+        self.progress.setText(words)
+        self.progress.setVisible(bool(words))
+        self._show_buttons()
+
+    def _ask_runs(self) -> None:
+        """Read the run folders in the background: they may lie on a slow disk."""
+        if self._runs is not None:
+            self._runs.cancel()
+        project = self.session.project
+        if project is None:
+            self.form.set_runs(())
+            return
+        self._runs = self.session.jobs.call(project.runs)
+        self._runs.returned.connect(self.form.set_runs)
