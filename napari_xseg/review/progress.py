@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_xseg.review.matching import IndexMap
 
 MARGIN = 0.001
+# Dice above which labels were hardly painted by hand: they are the older mask itself.
+ACCEPTED = 0.99
 """A Dice lower by this much or more is a worse one."""
 OVERLAP = 0.1
 """Boxes that share so much of the smaller one are the same place."""
@@ -186,6 +188,11 @@ def progress_text(changes: Sequence[SliceChange], spots: SpotChanges | None = No
             if worse
             else f"None of {count} got worse."
         )
+        if any(one.before > ACCEPTED for one in worse):
+            told.append(
+                "Labels accepted from the older mask agree with it by their making: a small loss "
+                "there says little."
+            )
     return " ".join(told)
 
 

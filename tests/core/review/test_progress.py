@@ -120,3 +120,10 @@ def test_the_worst_slice_comes_first_and_noise_is_left_out() -> None:
     )
     assert progress_text(changes[3:]) == "None of 1 labelled slice got worse."
     assert progress_text([]) == ""
+
+
+def test_a_loss_on_labels_that_were_the_older_mask_is_put_in_proportion() -> None:
+    accepted = SliceChange(3, 0.998, 0.985, 20, 150)
+    painted = SliceChange(4, 0.95, 0.94, 500, 600)
+    assert "by their making" in progress_text([accepted, painted])
+    assert "by their making" not in progress_text([painted])
