@@ -112,5 +112,13 @@ class Material:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """What an experiment keeps of its data: enough to say what it is to do, not to do it."""
+
+    usable: tuple[int, ...]
+    sha256: str = ""
+
+
 def _raw(text: str | None) -> RawSpec | None:
     return None if text is None else RawSpec.parse(text)

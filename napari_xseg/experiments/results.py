@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_xseg.experiments.glance import Glance
     from napari_xseg.experiments.plan import Conditions, Plan, SplitKind
     from napari_xseg.experiments.suite import Suite
     from napari_xseg.experiments.trial import Left, Trial
@@ -139,7 +140,7 @@ class Outcome:
         return threshold(known, margin)
 
 
-def read_outcomes(suite: Suite) -> tuple[Outcome, ...]:
+def read_outcomes(suite: Suite | Glance) -> tuple[Outcome, ...]:
     """What is there of each plan; a suite under way gives what it has."""
     read: dict[str, Result] = {}
     outcomes = []

@@ -18,13 +18,12 @@ from napari_xseg.experiments.running import Compute, do_trial, is_done, note_fau
 from napari_xseg.experiments.trial import Left, Trial, make_trials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_xseg.experiments.material import Material, Source
 
 Reason = Literal["done", "kept", "failed", "stopped"]
-RUNS, SUITE = "runs", "experiment.json"
-_PLANS = "plans"
+RUNS, SUITE, PLAN_FILES = "runs", "experiment.json", "plans"
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,17 @@ class Task:
 
     trial: Trial
     score_noise: tuple[float, ...]
+
+
+def tasks_of(plans: Sequence[Plan], trials: Mapping[str, Sequence[Trial]]) -> tuple[Task, ...]:
+    """Every training once, in the order of the plans; first repeats first."""
+    wanted: dict[str, tuple[Trial, set[float]]] = {}
+    for plan in plans:
+        for trial in trials[plan.name]:
+            _, noise = wanted.setdefault(trial.key, (trial, set()))
+            noise.update(plan.score_noise)
+    tasks = [Task(trial, tuple(sorted(noise))) for trial, noise in wanted.values()]
+    return tuple(sorted(tasks, key=lambda task: task.trial.repeat))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +105,7 @@ class Suite:
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
             source, budget = Source.from_dict(told["source"], str(path)), told["budget"]
-            names = [Path(folder) / _PLANS / f"{name}.toml" for name in told["plans"]]
+            names = [Path(folder) / PLAN_FILES / f"{name}.toml" for name in told["plans"]]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise XsegError(
                 f"{folder}: holds no experiment ({path.name} is missing or damaged); give the "
@@ -112,13 +122,7 @@ class Suite:
     @property
     def tasks(self) -> tuple[Task, ...]:
         """Every training once, in the order of the plans; first repeats first."""
-        wanted: dict[str, tuple[Trial, set[float]]] = {}
-        for plan in self.plans:
-            for trial in self.trials[plan.name]:
-                _, noise = wanted.setdefault(trial.key, (trial, set()))
-                noise.update(plan.score_noise)
-        tasks = [Task(trial, tuple(sorted(noise))) for trial, noise in wanted.values()]
-        return tuple(sorted(tasks, key=lambda task: task.trial.repeat))
+        return tasks_of(self.plans, self.trials)
 
     def is_done(self, task: Task) -> bool:
         """Whether nothing of a task is left to do."""
@@ -127,14 +131,15 @@ class Suite:
     def write(self) -> None:
         """Keep what is run, so that another process can go on with it."""
         with writing_to(self.folder):
-            (self.folder / _PLANS).mkdir(parents=True, exist_ok=True)
+            (self.folder / PLAN_FILES).mkdir(parents=True, exist_ok=True)
         for plan in self.plans:
-            write_atomic(self.folder / _PLANS / f"{plan.name}.toml", plan.to_toml())
+            write_atomic(self.folder / PLAN_FILES / f"{plan.name}.toml", plan.to_toml())
         told = {
             "source": self.source.model_dump(mode="json", exclude_none=True),
             "budget": self.budget,
             "plans": [plan.name for plan in self.plans],
             "data": self.material.sha256,
+            "slices": list(self.material.usable),
             "unlabelled": self.unlabelled,
         }
         write_atomic(self.folder / SUITE, json.dumps(told, indent=1))

@@ -14,7 +14,7 @@ from napari_xseg.experiments.splits import split_parts
 from napari_xseg.training.recipes import load_recipe
 
 if TYPE_CHECKING:
-    from napari_xseg.experiments.material import Material
+    from napari_xseg.experiments.material import Material, Remembered
     from napari_xseg.experiments.plan import Augment, Budget, Conditions, Plan, SplitKind
 
 _FORMAT = 1
@@ -107,7 +107,7 @@ class Left:
 
 
 def make_trials(
-    plan: Plan, material: Material, budget: Budget
+    plan: Plan, material: Material | Remembered, budget: Budget
 ) -> tuple[tuple[Trial, ...], tuple[Left, ...]]:
     """All trainings of a plan on these data, and what had to be left out.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from napari_xseg.config import Precision
-from napari_xseg.events import Control, Finished, Message
+from napari_xseg.events import Control, Finished, Message, TrialDone
 from napari_xseg.jobs import requests
 from napari_xseg.jobs.requests import Request, Threads
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from napari_xseg.events import Event
     from napari_xseg.experiments.running import Compute
+
+
+REPORT_WANTED = "report.wanted"
+"""A file of this name in the folder asks for a report between two trainings."""
 
 
 class ExperimentRequest(Request):
@@ -53,6 +58,7 @@ class ExperimentRequest(Request):
         suite, compute = Suite.open(self.folder), compute_of(self)
         tasks = tuple(task for task in suite.tasks if self.only in (None, task.trial.key))
         finished: Finished | None = None
+        wanted = self.folder / REPORT_WANTED
         with requests._threads_kept():
             for event in run_suite(
                 suite, compute=compute, command=self.command, control=control, tasks=tasks
@@ -61,6 +67,10 @@ class ExperimentRequest(Request):
                     finished = event
                 else:
                     yield event
+                if isinstance(event, TrialDone) and wanted.exists():
+                    yield from report_events(suite, compute=compute)
+                    wanted.unlink(missing_ok=True)
+            wanted.unlink(missing_ok=True)
             assert finished is not None
             if self.report and not control.stopped:
                 yield from follow_up(suite, compute, control)
@@ -105,7 +115,34 @@ class ExperimentEstimate(Request):
         yield Finished(self.folder, reason, 0.0, {"seconds": seconds})
 
 
-def compute_of(request: ExperimentRequest | ExperimentEstimate) -> Compute:
+class ExperimentReport(Request):
+    """The report of an experiment, as far as it has come; `path` of its end is the page.
+
+    Attributes
+    ----------
+    folder : Path
+        The suite's.
+    device, precision, threads
+        As `report_events` takes them.
+    """
+
+    folder: Path
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: Threads | None = None
+
+    def run(self, control: Control | None = None) -> Iterator[Event]:
+        """Write it in this process; events and errors as `report_events`."""
+        from napari_xseg.experiments.report import report_events
+        from napari_xseg.experiments.suite import Suite
+
+        start = time.monotonic()
+        with requests._threads_kept():
+            path = yield from report_events(Suite.open(self.folder), compute=compute_of(self))
+        yield Finished(path, "done", time.monotonic() - start)
+
+
+def compute_of(request: ExperimentRequest | ExperimentEstimate | ExperimentReport) -> Compute:
     """Where a request computes."""
     from napari_xseg.experiments.running import Compute
 

@@ -52,7 +52,9 @@ def write_error(path: Path, error: OSError) -> XsegError:
             f"{path}: the disk is full, or allows no larger file; this file was not written: make "
             "room, or choose another disk."
         )
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+    if error.errno == errno.ENOENT:
+        return XsegError(f"{path}: its folder is gone; put it back, or choose another place.")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return XsegError(f"{path}: a part of this path is no folder; choose another place.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return XsegError(

@@ -10,7 +10,7 @@ from scipy import stats
 
 from napari_xseg.experiments.plan import Vary
 from napari_xseg.experiments.report.contrasts import difference, welch
-from napari_xseg.experiments.report.enough import enough_slices
+from napari_xseg.experiments.report.enough import Enough, enough_slices
 from napari_xseg.experiments.report.figures import noise_figure, size_figure
 from napari_xseg.experiments.report.numbers import results_csv
 from napari_xseg.experiments.report.tables import (
@@ -21,6 +21,7 @@ from napari_xseg.experiments.report.tables import (
     runs_table,
 )
 from napari_xseg.experiments.results import read_outcomes
+from napari_xseg.experiments.statistics import Threshold
 from tests.core.experiments.fabricated import PIXELS, dice_of, fabricate, small
 
 if TYPE_CHECKING:
@@ -126,11 +127,30 @@ def test_enough_slices_follow_the_rule_and_want_all_trainings(
     found = {one.split: one for one in enough_slices(read_outcomes(suite)[0])}
     assert found["blocked"].threshold.count == 5
     assert found["blocked"].counts == (1, 5, 15)
-    assert found["blocked"].words == "5 slices (95 %: 5 to 5)"
+    assert found["blocked"].words == "5 slices are enough (95 %: 5 to 5)"
     half = fabricate(
         tmp_path / "half", [plan], source, lambda trial, _: wrong[trial.conditions.slices], leave=1
     )
     assert [one.split for one in enough_slices(read_outcomes(half)[0])] == ["blocked"]
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high", "words"),
+    [
+        (1, 1, 1, "1 slice is enough (95 %: 1 to 1)"),
+        (15, 5, 15, "all 15 slices still pay, more were not tried (95 %: 5 to 15)"),
+        (5, 1, 15, "how many are enough cannot be said from these repeats (95 %: 1 to 15)"),
+        (
+            *(5, None, None),
+            "how many are enough cannot be said from these repeats "
+            "(too few repeats for an interval)",
+        ),
+    ],
+)
+def test_enough_says_no_more_than_is_known(
+    count: int, low: int | None, high: int | None, words: str
+) -> None:
+    assert Enough("", "blocked", (1, 5, 15), Threshold(count, low, high)).words == words
 
 
 def test_the_noise_figure_has_a_line_for_each_training(source: Source, tmp_path: Path) -> None:

@@ -41,6 +41,25 @@ def test_random_splits_flatter_where_the_interval_leaves_out_zero(
     )
 
 
+def test_a_difference_whose_interval_holds_zero_is_not_said(source: Source, tmp_path: Path) -> None:
+    base = {"blocked": 0.0203, "random": 0.02}
+    suite = fabricate(
+        tmp_path, [small("baseline")], source, lambda trial, _: base[trial.split] + spread(trial)
+    )
+    (said,) = findings(read_outcomes(suite))
+    assert said.startswith(f"Whether random splits flatter {NOT_SAID}")
+
+
+def test_uneven_trainings_are_doubted(source: Source, tmp_path: Path) -> None:
+    suite = fabricate(tmp_path, [small("baseline")], source, lambda *_: 0.01)
+    (outcome,) = read_outcomes(suite)
+    assert not any("steps in the same time" in one for one in doubts(outcome, "cpu"))
+    path = suite.runs / suite.tasks[0].trial.folder / "history.csv"
+    path.write_text("step,seconds,loss,dice_foreground\n7,3.0,0.9,0.5\n", encoding="utf-8")
+    said = doubts(outcome, "cpu")
+    assert any(one.startswith("Repeats of one training came to 7 to 30 steps") for one in said)
+
+
 def test_what_the_repeats_do_not_carry_is_not_said(source: Source, tmp_path: Path) -> None:
     def same(trial: Trial, _: float) -> float:
         return 0.02 + spread(trial)
@@ -97,7 +116,7 @@ def test_few_slices_that_suffice_are_told_with_the_rule(source: Source, tmp_path
     plan = small("training-size", vary=Vary(slices=(1, 5, 15)))
     suite = fabricate(tmp_path, [plan], source, lambda trial, _: wrong[trial.conditions.slices])
     said = findings(read_outcomes(suite))
-    told = "of 1, 5, 15 slices, 5 slices (95 %: 5 to 5) are enough."
+    told = "of 1, 5, 15 slices, 5 slices are enough (95 %: 5 to 5)."
     assert f"Training-set size (blocked split): {told}" in said
     assert any("within 0.2 points of the largest count" in one for one in said)
 
