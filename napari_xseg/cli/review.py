@@ -1,17 +1,13 @@
 """`napari-xseg review`: masks scored by eye, without a window."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from napari_xseg.cli import options
 from napari_xseg.cli.console import Console
-
-if TYPE_CHECKING:
-    from napari_xseg.review.scoring.values import Item, Session
 
 app = typer.Typer(
     help="Score masks by eye: begin a session, score, sum up, exchange scores.",
@@ -125,6 +121,7 @@ def new(
 ) -> None:
     """Begin a session: which masks of which volume are scored, and in which order."""
     from napari_xseg.cli import review_project as work
+    from napari_xseg.cli import review_words as words
     from napari_xseg.cli.sources import open_classes
     from napari_xseg.errors import XsegError
     from napari_xseg.review.scoring.plan import Plan
@@ -140,18 +137,20 @@ def new(
     volume = volume_ref(work.open_images(project, images, raw))
     table = open_classes(classes)
     masks = [mask_ref(path, volume, classes=table) for path in mask]
-    check_session(masks, settings, places)
+    check_session(volume, masks, settings, places)
     with work.open_scores(project, reviewer, make=True) as file:
         session = file.new_session(
             volume, masks, settings, faults=kinds, places=places, title=title
         )
         path = file.path
     if json:
-        Console().result(_json(_session_facts(session, path)))
+        Console().result(words.session_json(session, path))
         return
+    if short := words.missing_repeats(session):
+        Console().warn(short)
     Console().result(
-        f"session {session.uid[:8]}: {len(session.items)} items, {session.plan.words()}; kept in "
-        f"{path}"
+        f"session {session.uid[:8]}: {words.counted(len(session.items), 'item')}, "
+        f"{session.plan.words()}; kept in {path}"
     )
 
 
@@ -164,18 +163,17 @@ def show_next(
 ) -> None:
     """Say which item comes next."""
     from napari_xseg.cli import review_project as work
+    from napari_xseg.cli import review_words as words
 
     with work.open_scores(project, reviewer) as file:
         chosen = work.pick_session(file, session)
         item, progress = file.next(chosen.uid), file.progress(chosen.uid)
     if json:
-        facts: dict[str, Any] = {"session": chosen.uid, "item": None}
-        facts |= {"done": progress.done, "total": progress.total}
-        Console().result(_json(facts if item is None else {**facts, **_item_facts(chosen, item)}))
+        Console().result(words.item_json(chosen, item, progress))
     elif item is None:
         Console().result(f"session {chosen.uid[:8]}: all {progress.total} items are scored")
     else:
-        Console().result(f"{work.item_words(chosen, item)} ({progress.done} scored)")
+        Console().result(f"{words.item_words(chosen, item)} ({progress.done} scored)")
 
 
 @app.command()
@@ -217,6 +215,7 @@ def score(
     with work.open_scores(project, reviewer) as file:
         chosen = work.pick_session(file, session)
         asked = work.pick_item(file, chosen, item)
+        work.check_mark(mark, chosen)
         by_key = {kind.key.casefold(): kind.name for kind in chosen.faults}
         names = tuple(by_key.get(name.casefold(), name) for name in fault or ())
         file.keep(chosen.uid, asked.number, Score(score, names, note, mark, seconds))
@@ -279,7 +278,7 @@ def summary(
 
     console = Console()
     scores = work.all_scores(project, console)
-    rows = scores.rows(_chosen(scores, session))
+    rows = scores.rows(work.pick_sessions(scores, session))
     if not rows:
         raise XsegError(f"{project.absolute()}: nothing is scored yet; begin with `review next`.")
     if report is not None:
@@ -309,18 +308,20 @@ def export(
 ) -> None:
     """Write all scores that count as CSV, one line each."""
     from napari_xseg.cli import review_project as work
+    from napari_xseg.cli import review_words as words
     from napari_xseg.data.writing import check_output
     from napari_xseg.review.scoring.page import HIDDEN
     from napari_xseg.review.scoring.reading import write_rows
 
     console = Console()
-    target = check_output(out, overwrite=overwrite)
+    own = work.reviews_folder(project).glob("*")
+    target = check_output(out, overwrite=overwrite, inputs=tuple(own))
     scores = work.all_scores(project, console)
-    rows = scores.rows(_chosen(scores, session))
+    rows = scores.rows(work.pick_sessions(scores, session))
     if any(row.hidden for row in rows):
         console.warn(HIDDEN)
     write_rows(rows, target)
-    console.result(f"{len(rows)} scores written: {target}")
+    console.result(f"{words.counted(len(rows), 'score')} written: {target}")
 
 
 @app.command("import")
@@ -350,6 +351,7 @@ def import_file(
 ) -> None:
     """Take in the scores of another reviewer, or of another computer; all or none."""
     from napari_xseg.cli import review_project as work
+    from napari_xseg.cli import review_words as words
     from napari_xseg.review.scoring.importing import ConflictsFound, import_scores
     from napari_xseg.review.scoring.subject import mask_ref, volume_ref
 
@@ -369,55 +371,5 @@ def import_file(
         raise
     for one in done.conflicts:
         console.say(one.words())
-    console.result(
-        f"{done.scores} scores and {done.sessions} sessions of {done.reviewer} taken in: "
-        f"{done.path}"
-    )
-
-
-def _chosen(scores: Any, wanted: list[str] | None) -> set[str] | None:
-    from napari_xseg.errors import XsegError
-
-    if not wanted:
-        return None
-    uids = {session.uid for session in scores.sessions()}
-    chosen = set()
-    for begun in wanted:
-        found = [uid for uid in uids if uid.startswith(begun.casefold())]
-        if len(found) != 1:
-            have = ", ".join(sorted(uid[:8] for uid in uids)) or "none"
-            raise XsegError(f"--session {begun}: {len(found)} have that id; choose of {have}.")
-        chosen.add(found[0])
-    return chosen
-
-
-def _session_facts(session: "Session", path: Path) -> dict[str, Any]:
-    return {
-        "session": session.uid,
-        "items": len(session.items),
-        "reviewer": session.reviewer,
-        "plan": session.plan.words(),
-        "file": str(path),
-        "faults": {kind.key: kind.name for kind in session.faults},
-    }
-
-
-def _item_facts(session: "Session", item: "Item") -> dict[str, Any]:
-    hidden = session.blind and session.closed is None
-    place = item.place
-    facts: dict[str, Any] = {
-        "item": item.number,
-        "z": item.z,
-        "mask": session.mask_name(item.mask),
-        "mask_path": None if hidden else session.masks[item.mask].path,
-        "page": session.page(item),
-        "images": session.volume.path,
-        "place": None,
-    }
-    if place is not None:
-        facts["place"] = {"y": place.y, "x": place.x, "box": place.box, "kind": place.kind}
-    return facts
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    taken = f"{words.counted(done.scores, 'score')} and {words.counted(done.sessions, 'session')}"
+    console.result(f"{taken} of {done.reviewer} taken in: {done.path}")

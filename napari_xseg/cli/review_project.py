@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from napari_xseg.data.project_file import PROJECT_FILE, is_project, read_project, resolved
 from napari_xseg.data.volume import RawSpec, open_volume
 from napari_xseg.errors import XsegError
-from napari_xseg.review.scoring.names import tidy_name
-from napari_xseg.review.scoring.reading import read_scores
+from napari_xseg.review.scoring.names import file_name, tidy_name
+from napari_xseg.review.scoring.reading import AllScores, read_scores
 from napari_xseg.review.scoring.store import ScoreFile
 from napari_xseg.review.scoring.values import Mark, Place
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from napari_xseg.cli.console import Console
     from napari_xseg.data.volume import Volume
     from napari_xseg.review.scoring.faults import FaultKind
-    from napari_xseg.review.scoring.reading import AllScores
     from napari_xseg.review.scoring.values import Item, Session
 
 REVIEWS = "reviews"
 _EDGES = ("y_start", "y_stop", "x_start", "x_stop")
+_SHOWN = 150
 
 
 def reviews_folder(project: Path, *, make: bool = False) -> Path:
@@ -79,13 +79,16 @@ def open_images(project: Path, images: str | None, raw: str | None) -> Volume:
 def open_scores(project: Path, reviewer: str | None, *, make: bool = False) -> ScoreFile:
     """Open a reviewer's file: of the one named, else of the only one there, else one's own."""
     folder = reviews_folder(project, make=make)
-    there = [file.reviewer for file in read_scores(folder).files] if folder.is_dir() else []
-    name = tidy_name(reviewer) if reviewer is not None else _default(there, make=make)
-    if not make and name not in there:
-        have = ", ".join(there) or "nobody"
+    if reviewer is not None and make:
+        return ScoreFile.open(folder, reviewer)
+    found = read_scores(folder) if folder.is_dir() else AllScores(())
+    there = [file.reviewer for file in found.files]
+    name = _default(there, found.faults, make=make) if reviewer is None else tidy_name(reviewer)
+    # A file that cannot be read is there all the same: opening it says what is wrong with it.
+    if not make and name not in there and not (folder / file_name(name)).exists():
         raise XsegError(
-            f"{folder}: has no scores of {name}, but of {have}; give --reviewer, or begin with "
-            "`napari-xseg review new`."
+            f"{folder}: has no scores of {name}, but of {', '.join(there) or 'nobody'}; give "
+            f"--reviewer, or begin with `napari-xseg review new`.{_unread(found.faults)}"
         )
     return ScoreFile.open(folder, name)
 
@@ -98,6 +101,21 @@ def pick_session(file: ScoreFile, uid: str | None) -> Session:
     if session is None:
         raise XsegError(f"{file.reviewer}: has no session; begin with `napari-xseg review new`.")
     return session
+
+
+def pick_sessions(scores: AllScores, wanted: Sequence[str] | None) -> set[str] | None:
+    """Give the uids of `--session`, all reviewers' sessions being known; None for all."""
+    if not wanted:
+        return None
+    uids = {session.uid for session in scores.sessions()}
+    chosen = set()
+    for begun in wanted:
+        found = [uid for uid in uids if begun and uid.startswith(begun.casefold())]
+        if len(found) != 1:
+            have = ", ".join(sorted(uid[:8] for uid in uids)) or "none"
+            raise XsegError(f"--session {begun}: {len(found)} have that id; choose of {have}.")
+        chosen.add(found[0])
+    return chosen
 
 
 def last_session(file: ScoreFile, uid: str | None) -> Session:
@@ -120,18 +138,17 @@ def read_places(path: Path) -> tuple[Place, ...]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file, skipinitialspace=True)
+            rows, columns = list(reader), reader.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise XsegError(f"{path}: cannot be read as a list of suspects ({error}).") from error
-    places = []
-    for line, row in enumerate(rows, 2):
-        try:
-            places.append(_place(row))
-        except (KeyError, ValueError, TypeError) as error:
-            raise XsegError(
-                f"{path}, line {line}: found no place ({error}), expected the columns z, y and x."
-            ) from error
-    return tuple(places)
+    if not {"z", "y", "x"} <= set(columns):
+        found = ",".join(columns)[:_SHOWN] or "nothing"
+        raise XsegError(
+            f"{path}: its first line is {found}, expected the names of columns with commas "
+            "between, z, y and x among them."
+        )
+    return tuple(_read_place(row, f"{path}, line {line}") for line, row in enumerate(rows, 2))
 
 
 def parse_faults(text: str | None) -> tuple[FaultKind, ...] | None:
@@ -168,6 +185,18 @@ def parse_mark(point: str | None, box: str | None) -> Mark | None:
     return Mark(int(z), top, left, bottom - top, right - left)
 
 
+def check_mark(mark: Mark | None, session: Session) -> None:
+    """Raise XsegError where a mark does not lie on the session's volume."""
+    if mark is None:
+        return
+    y, x = (mark.y, mark.y + mark.height), (mark.x, mark.x + mark.width)
+    if not session.volume.holds(mark.z, y, x):
+        raise XsegError(
+            f"--point, --box: z = {mark.z}, y = {mark.y:g}, x = {mark.x:g} lies outside of "
+            f"{session.volume.name}, {session.volume.size} (z, y, x), or goes beyond it."
+        )
+
+
 def pick_item(file: ScoreFile, session: Session, text: str) -> Item:
     """Give the item of that number, or the next one for the word `next`."""
     if text.casefold() == "next":
@@ -180,30 +209,22 @@ def pick_item(file: ScoreFile, session: Session, text: str) -> Item:
     return session.item(int(text))
 
 
-def item_words(session: Session, item: Item) -> str:
-    """Say what is to be looked at."""
-    place = item.place
-    where = ""
-    if place is not None:
-        where = f", y = {place.y:.0f}, x = {place.x:.0f}"
-        where += f", {place.kind}" if place.kind else ""
-    return (
-        f"item {item.number} of {len(session.items)}: z = {item.z}{where}, mask "
-        f"{session.mask_name(item.mask)}"
-    )
-
-
-def _default(there: Sequence[str], *, make: bool) -> str:
+def _default(there: Sequence[str], faults: Sequence[str], *, make: bool) -> str:
     own = _login()
     if make or own in there:
         if own is None:
             raise XsegError("--reviewer: this system names no user; say whose scores they are.")
         return own
-    if len(there) == 1:
+    if len(there) == 1 and not faults:
         return there[0]
     raise XsegError(
         f"--reviewer: there are scores of {', '.join(there) or 'nobody'}; say whose are meant."
+        f"{_unread(faults)}"
     )
+
+
+def _unread(faults: Sequence[str]) -> str:
+    return "".join(f" {fault}" for fault in faults)
 
 
 def _login() -> str | None:
@@ -213,15 +234,33 @@ def _login() -> str | None:
         return None
 
 
+def _read_place(row: dict[str, str], where: str) -> Place:
+    try:
+        return _place(row)
+    except (ValueError, OverflowError, TypeError, XsegError) as error:
+        told = ", ".join(f"{name} {row.get(name)}" for name in ("z", "y", "x", "strength", *_EDGES))
+        raise XsegError(
+            f"{where}: found {told[:_SHOWN]}, expected numbers with a decimal point, and whole "
+            "ones for z and the box."
+        ) from error
+
+
 def _place(row: dict[str, str]) -> Place:
     box = None
     edges = [row.get(name) for name in _EDGES]
     if all(edges):
-        y0, y1, x0, x1 = (int(edge) for edge in edges if edge is not None)
+        y0, y1, x0, x1 = (_whole(edge or "") for edge in edges)
         box = (y0, y1, x0, x1)
     strength = float(row.get("strength") or math.nan)
     kind = (row.get("kind") or "").strip()
-    return Place(int(row["z"]), float(row["y"]), float(row["x"]), box, kind, strength)
+    return Place(_whole(row["z"]), float(row["y"]), float(row["x"]), box, kind, strength)
+
+
+def _whole(text: str) -> int:
+    value = float(text)
+    if value != int(value):
+        raise ValueError(text)
+    return int(value)
 
 
 def _numbers(text: str, count: int, option: str) -> list[float]:

@@ -145,6 +145,8 @@ def _search(wanted: dict[str, Any], console: Console) -> int:
     job.check()
     for text in job.images.warnings:
         console.warn(text)
+    if unlike := _other_intensity(job):
+        console.warn(unlike)
     control = Control()
     found: list[Suspects] = []
     finished = run_job(_keeping(job, control, found), console, control)
@@ -153,6 +155,22 @@ def _search(wanted: dict[str, Any], console: Console) -> int:
         return STOPPED
     _show(found[0], finished, job, console)
     return 0
+
+
+def _other_intensity(job: "SuspectsJob") -> str:
+    """Say that the mask was made from grey values that were treated in another way."""
+    from napari_xseg.prediction.sidecar import read_sidecar
+
+    if job.mask is None or job.model is None:
+        return ""
+    told = (read_sidecar(job.mask.path) or {}).get("match_intensity")
+    if not isinstance(told, bool) or told == job.match_intensity:
+        return ""
+    how, do = ("with", "give it here too") if told else ("without", "leave it out here")
+    return (
+        f"{job.mask.path.name}: was predicted {how} --match-intensity, so that the model sees "
+        f"other grey values than those it was made from; {do}."
+    )
 
 
 def _keeping(
@@ -177,7 +195,14 @@ def _show(found: "Suspects", finished: "Finished", job: "SuspectsJob", console: 
     console.table(header, rows, title=f"Suspects: {len(rows)} of {len(found)}")
     slices = len(job.slices)
     told = f"{len(found)} suspects in {slices} slice{'s'[: slices != 1]}, {finished.seconds:.1f} s."
-    console.result(f"\n{told} There are no labels to compare with: these are guesses.")
+    looked = ", ".join(KIND_WORDS[kind] for kind in job.wanted)
+    console.result(f"\n{told} Looked for: {looked}.")
+    # An empty list is read as praise.
+    console.result(
+        "There are no labels to compare with: these are guesses."
+        if len(found)
+        else "That does not say that the mask is right: look at some slices, or score them."
+    )
     for path in job.targets.paths:
         console.say(f"written: {path}")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from napari_xseg.data.volume import Volume
     from napari_xseg.events import Event
+    from napari_xseg.experiments.glance import Glance
     from napari_xseg.experiments.results import Outcome, Result
     from napari_xseg.experiments.suite import Suite
 
@@ -102,7 +103,7 @@ def best_under_noise(outcome: Outcome) -> Best | None:
     return Best(result, std, dice)
 
 
-def mask_path(suite: Suite) -> Path:
+def mask_path(suite: Suite | Glance) -> Path:
     """Where the mask of the volume without labels lies."""
     return suite.folder / UNLABELLED / "mask.tif"
 

@@ -29,16 +29,23 @@ class Glance:
     budget: Budget
     trials: dict[str, tuple[Trial, ...]]
     left: dict[str, tuple[Left, ...]]
+    unlabelled: str | None = None
 
     @classmethod
     def make(
-        cls, folder: Path, plans: Sequence[Plan], material: Remembered, budget: Budget
+        cls,
+        folder: Path,
+        plans: Sequence[Plan],
+        material: Remembered,
+        budget: Budget,
+        *,
+        unlabelled: str | None = None,
     ) -> Glance:
         """Settle what is to be done with these slices; XsegError as `make_trials`."""
         made = {plan.name: make_trials(plan, material, budget) for plan in plans}
         trials = {name: trials for name, (trials, _) in made.items()}
         left = {name: left for name, (_, left) in made.items()}
-        return cls(Path(folder), tuple(plans), material, budget, trials, left)
+        return cls(Path(folder), tuple(plans), material, budget, trials, left, unlabelled)
 
     @classmethod
     def open(cls, folder: Path) -> Glance:
@@ -57,7 +64,8 @@ class Glance:
                 f"{folder}: holds no experiment ({path.name} is missing or damaged); give the "
                 "folder that one was begun in."
             ) from error
-        return cls.make(Path(folder), tuple(map(Plan.from_toml, names)), material, budget)
+        plans = tuple(map(Plan.from_toml, names))
+        return cls.make(Path(folder), plans, material, budget, unlabelled=told.get("unlabelled"))
 
     @property
     def runs(self) -> Path:

@@ -51,7 +51,7 @@ def _layers(path: Path) -> list[LayerData]:
         opened = open_path(path, unlabelled=ask_unlabelled(question))
     if opened.project is not None:
         raise XsegError(
-            f"{opened.project}: is a project; open it with Open project in a dock of napari-xseg."
+            f"{opened.project}: is a project; drop it on a dock of napari-xseg, or use Open there."
         )
     for warning in opened.warnings:
         _warn(warning)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_xseg.gui.session import Session
 
 PLUGIN = "napari-xseg"
-DOCKS = ("Label", "Train", "Predict", "Review")
+DOCKS = ("Label", "Train", "Predict", "Review", "Experiments")
 # Milliseconds for jobs to end after their current step, before the engine is ended.
 PATIENCE = 15_000
 
@@ -33,7 +33,7 @@ def open_docks(viewer: Viewer) -> None:
     docks = []
     for name in DOCKS:
         dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
-        dock.setWindowTitle(name)  # with the plugin's name the tabs of four are cut off
+        dock.setWindowTitle(name)  # with the plugin's name the tabs are cut off
         docks.append(dock)
     # Once the tabs are laid out.
     QTimer.singleShot(0, docks[0].raise_)

@@ -216,7 +216,7 @@ def test_scores_of_another_mask_are_refused(
     assert "scores the mask bad" in line
     assert "none of those of this project" in line
     more = ("--mask", masks[1], "--images", tiny.images)
-    assert "0 scores and 1 sessions of bert" in review("import", file, *more)
+    assert "0 scores and 1 session of bert" in review("import", file, *more)
 
 
 @pytest.mark.parametrize(
@@ -228,6 +228,8 @@ def test_scores_of_another_mask_are_refused(
         (["score", "1", "4", "--fault", "ugly"], "none of the session's kinds"),
         (["score", "1", "4", "--point", "1,2"], "expected 3 numbers"),
         (["score", "1", "4", "--box", "1,5,5,2,3"], "is empty"),
+        (["score", "1", "4", "--point", "99,2,3"], "lies outside of"),
+        (["score", "1", "4", "--box", "1,1,9999,2,3"], "goes beyond it"),
         (["score", "1", "4", "--point", "1,2,3", "--box", "1,1,2,1,2"], "one mark"),
         (["score", "1", "4", "--session", "zzz"], "has 0 of that name"),
         (["next", "--reviewer", "bert"], "has no scores of bert, but of Anna"),
@@ -279,6 +281,71 @@ def test_a_locked_file_is_said_and_the_score_is_not_lost_silently(
     assert "The score of item 1 is not kept yet" in line
     assert "in use by another program" in line
     other.close()
+
+
+def test_ones_own_file_that_cannot_be_read_is_not_taken_for_none(
+    begun: str, refused: Refused, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_xseg.review.scoring.database.BUSY_SECONDS", 0.01)
+    (file,) = (project / "reviews").iterdir()
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    words = ("review", "next", "--project", project)
+    assert "in use by another program" in refused(*words, "--reviewer", "Anna")
+    other.close()
+    file.write_bytes(b"broken" * 999)
+    assert "is no file of scores" in refused(*words, "--reviewer", "Anna")
+    assert f"{file}: is no file of scores" in refused(*words, "--reviewer", "bert")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("a,b\n1,2\n", "its first line is a,b"),
+        ("z;y;x\n1;2;3\n", "its first line is z;y;x"),
+        ("", "its first line is nothing"),
+        ("z,y,x\n1,2,3\n1,nan,3\n", "line 3: found z 1, y nan, x 3"),
+        ("z,y,x,strength\n1,2,3,inf\n", "line 2: found"),
+        ("z,y,x\n1.5,2,3\n", "line 2: found"),
+        ("z,y,x,y_start,y_stop,x_start,x_stop\n1,2,3,9,5,1,4\n", "line 2: found"),
+        ("z,y,x\n1,9999,3\n", "lies outside"),
+        ("z,y,x\n-1,2,3\n", "lies outside"),
+    ],
+)
+def test_a_list_of_places_that_makes_no_sense_is_refused(
+    table: str, said: str, refused: Refused, project: Path, tiny: SamplePaths,
+    masks: list[Path], tmp_path: Path,
+) -> None:  # fmt: skip
+    listed = tmp_path / "list.csv"
+    listed.write_text(table, encoding="utf-8")
+    given = ("--images", tiny.images, "--mask", masks[0], "--plan", "suspects")
+    assert said in refused("review", "new", *given, "--suspects", listed, "--project", project)
+
+
+def test_a_list_saved_by_another_program_is_read(
+    review: Xseg, tiny: SamplePaths, masks: list[Path], tmp_path: Path
+) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("z, y, x, strength\r\n1.0, 2, 3,\r\n", encoding="utf-8-sig")
+    given = ("--images", tiny.images, "--mask", masks[0], "--plan", "suspects")
+    assert "1 item, the top 20 suspects" in review("new", *given, "--suspects", listed)
+    assert review("next").startswith("item 1 of 1: z = 1, y = 2, x = 3")
+
+
+def test_too_few_items_for_the_repeats_is_said(
+    review: Xseg, tiny: SamplePaths, masks: list[Path]
+) -> None:
+    given = ("--images", tiny.images, "--mask", masks[0], "--repeats", 1, "--apart", 50)
+    assert re.search(r"only 0 of \d+ items are asked a second time", review("new", *given))
+    assert json.loads(review("new", *given, "--json"))["repeats"] == 0
+
+
+def test_an_export_never_replaces_scores(begun: str, refused: Refused, project: Path) -> None:
+    (file,) = (project / "reviews").iterdir()
+    before = file.read_bytes()
+    words = ("--project", project, "--out", file, "--overwrite")
+    assert "is an input of this work" in refused("review", "export", *words)
+    assert file.read_bytes() == before
 
 
 def test_a_damaged_file_of_one_reviewer_does_not_hide_the_others(

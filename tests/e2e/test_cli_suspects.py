@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from napari_xseg.review.suspects.kept import read_suspects, staleness, suspects_path
 
@@ -70,6 +73,30 @@ def test_other_grey_values_are_matched_or_warned_of(
     matched = search(*options, "--match-intensity", "--overwrite")
     assert matched.code == 0
     assert "warning" not in matched.out
+
+
+def test_a_mask_of_other_grey_values_is_warned_of(
+    search: Any, trained: Path, mask: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.tif"
+    shutil.copy(mask, own)
+    facts = json.loads(mask.with_name("mask.tif.json").read_text(encoding="utf-8"))
+    beside = own.with_name("own.tif.json")
+    beside.write_text(json.dumps(facts | {"match_intensity": True}), encoding="utf-8")
+    words = ("--model", trained, "--mask", own, "--slices", "3", "--kinds", "confidence", "-q")
+    plain = " ".join(search(*words).out.split())
+    assert "own.tif: was predicted with --match-intensity" in plain
+    matched = search(*words, "--match-intensity", "--overwrite")
+    assert "was predicted with" not in matched.out
+
+
+def test_an_empty_list_is_no_praise(search: Any, mask: Path, tmp_path: Path) -> None:
+    planes = np.zeros_like(tifffile.imread(mask))
+    tifffile.imwrite(tmp_path / "empty.tif", planes, photometric="minisblack")
+    said = search("--mask", tmp_path / "empty.tif", "--kinds", "fragment,hole")
+    assert "0 suspects in" in said.out
+    assert "Looked for: fragment, hole." in said.out
+    assert "That does not say that the mask is right" in said.out
 
 
 @pytest.mark.parametrize(

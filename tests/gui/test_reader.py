@@ -313,7 +313,7 @@ class TestFaults:
         Project.create(folder, image={"name": "x"}, shape=SHAPE, classes=classes).close()
         assert open_path(folder).project == folder
         assert open_path(folder / "project.toml").project == folder
-        with pytest.raises(XsegError, match="Open project"):
+        with pytest.raises(XsegError, match="drop it on a dock"):
             opened(viewer, folder)
 
     def test_a_damaged_slice_is_blank_and_said_once(

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
+from napari_xseg.gui.focus_ring import FocusRing
 from napari_xseg.gui.forms import Fold, scrolled
 from napari_xseg.gui.label.brush_bar import BrushBar
 from napari_xseg.gui.label.class_chooser import ClassChooser
@@ -115,6 +116,7 @@ class LabelDock(QWidget):
             layout.addWidget(part)
         layout.addStretch(1)
         scrolled(content, self)
+        FocusRing(self)
         self.data.opener.take_drops(self)
 
     def _connect(self) -> None:

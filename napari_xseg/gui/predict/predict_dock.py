@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_xseg.data.slices import parse_slices
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
+from napari_xseg.gui.focus_ring import FocusRing
 from napari_xseg.gui.forms import Fold, scrolled
 from napari_xseg.gui.job_bar import JobBar
 from napari_xseg.gui.predict.fractions_table import FractionsTable
@@ -140,6 +141,7 @@ class PredictDock(QWidget):
         column.addWidget(group)
         column.addStretch(1)
         scrolled(content, self)
+        FocusRing(self)
 
     def _what_group(self) -> QGroupBox:
         group = QGroupBox("Predict")

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
+from napari_xseg.gui.focus_ring import FocusRing
+from napari_xseg.gui.forms import Retreat
+from napari_xseg.gui.open_files import Opener
 from napari_xseg.gui.review.compare_page import ComparePage
 from napari_xseg.gui.scoring.score_page import ScorePage
 from napari_xseg.gui.session import session_of
@@ -45,6 +48,9 @@ class ReviewDock(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs)
+        Retreat(self.tabs)
+        FocusRing(self)
+        Opener(session, self).take_drops(self)
         self.setMinimumWidth(340)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:

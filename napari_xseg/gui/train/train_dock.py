@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
+from napari_xseg.gui.focus_ring import FocusRing
 from napari_xseg.gui.forms import Fold, Retreat, scrolled
 from napari_xseg.gui.job_bar import JobBar, phase_words
 from napari_xseg.gui.session import session_of
@@ -122,6 +123,7 @@ class TrainDock(QWidget):
         foot = self._foot()
         outer.addWidget(foot)
         Retreat(foot)
+        FocusRing(self)
 
     def _foot(self) -> QWidget:
         """What stays in sight while the rest scrolls."""

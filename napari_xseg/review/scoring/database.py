@@ -34,6 +34,9 @@ _SAID = {
     sqlite3.SQLITE_IOERR: "the disk or its connection fails; check it, then try again",
     sqlite3.SQLITE_PERM: "may not be used; ask for permission",
     sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a copy, or move it away to begin anew",
+    sqlite3.SQLITE_CONSTRAINT: (
+        "was changed by another program in between, and nothing was written; try again"
+    ),
     sqlite3.SQLITE_NOTADB: "is no file of scores; restore it from a copy, or move it away",
 }
 _SAID[sqlite3.SQLITE_LOCKED] = _SAID[sqlite3.SQLITE_PROTOCOL] = _SAID[sqlite3.SQLITE_BUSY]
@@ -46,9 +49,22 @@ def saying(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         said = _SAID.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY)
+        if said is None and str(error).startswith("no such"):
+            said = "lacks a table or column; restore it from a copy, or move it away"
         if said is None:
             raise
         raise XsegError(f"{path}: {said} ({error}).") from error
+
+
+@contextmanager
+def saying_damage(path: Path) -> Iterator[None]:
+    """Turn contents of `path` that make no sense into one sentence."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError) as error:
+        raise XsegError(
+            f"{path}: is damaged ({error}); restore it from a copy, or move it away."
+        ) from error
 
 
 def open_database(path: Path) -> sqlite3.Connection:

@@ -180,6 +180,7 @@ def _write(
     connection = open_database(path)
     try:
         with saying(path), transaction(connection):
+            _check_unchanged(connection, path, mine)
             records.write_meta(connection, "reviewer", theirs.reviewer)
             for session in theirs.sessions:
                 if session.uid not in known:
@@ -197,6 +198,19 @@ def _write(
     finally:
         connection.close()
     return Imported(path, theirs.reviewer, sessions, scores, conflicts)
+
+
+def _check_unchanged(
+    connection: sqlite3.Connection, path: Path, mine: ReviewerScores | None
+) -> None:
+    """What was compared must be what is there: another program may have written since."""
+    seen = () if mine is None else [one.number for all_ in mine.changes.values() for one in all_]
+    known = 0 if mine is None else len(mine.sessions)
+    if records.select_size(connection) != (known, max(seen, default=0)):
+        raise XsegError(
+            f"{path}: was changed by another program in between, and nothing was imported; import "
+            "again."
+        )
 
 
 def _copy_changes(
@@ -254,18 +268,14 @@ def _check_masks(theirs: ReviewerScores, here: AllScores, masks: Collection[str]
         if volumes and session.volume.fingerprint not in volumes:
             raise XsegError(
                 f"{theirs.path}: scores masks of another volume ({session.volume.name}, "
-                f"{_size(session)}), which is none of this project; import it in the project of "
-                "that volume."
+                f"{session.volume.size}), which is none of this project; import it in the project "
+                "of that volume."
             )
         raise XsegError(
             f"{theirs.path}: scores the mask {strange[0].name} (SHA-256 "
             f"{strange[0].sha256[:12]}), which is none of those of this project; import it where "
             "that mask is, or name the mask."
         )
-
-
-def _size(session: Session) -> str:
-    return " x ".join(map(str, session.volume.shape))
 
 
 def _said(kept: Kept) -> str:

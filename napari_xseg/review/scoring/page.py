@@ -196,7 +196,7 @@ def _session(
         ("begun", session.created),
         (
             "volume",
-            f"{session.volume.name}, {' x '.join(map(str, session.volume.shape))} (z, y, x)",
+            f"{session.volume.name}, {session.volume.size} (z, y, x)",
         ),
         ("volume's fingerprint", session.volume.fingerprint),
         ("plan", session.plan.words()),

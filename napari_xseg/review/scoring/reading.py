@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import unicodedata
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_xseg.errors import XsegError
 from napari_xseg.review.scoring import records
-from napari_xseg.review.scoring.database import read_database, saying
-from napari_xseg.review.scoring.names import SUFFIX
+from napari_xseg.review.scoring.database import read_database, saying, saying_damage
+from napari_xseg.review.scoring.names import SUFFIX, file_name
 from napari_xseg.review.scoring.values import letter
 
 if TYPE_CHECKING:
@@ -152,12 +153,13 @@ def reviewers(folder: Path) -> tuple[str, ...]:
 def read_scores(folder: Path) -> AllScores:
     """Read all reviewers' files in `folder`, each as it is at that moment.
 
-    A file that cannot be read is named in `faults`, and the others are read.
+    A file that cannot be read is named in `faults`, and the others are read. So is a
+    copy under another name: its scores would count twice.
     """
     files, faults = [], []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            files.append(read_score_file(path))
+            files.append(_own_file(read_score_file(path)))
         except XsegError as error:
             faults.append(str(error))
     return AllScores(tuple(sorted(files, key=lambda file: file.reviewer)), tuple(faults))
@@ -171,20 +173,29 @@ def read_score_file(path: Path) -> ReviewerScores:
     XsegError
         Missing, damaged, locked, of another program or a later version.
     """
-    try:
-        with saying(path), closing(read_database(path)) as connection:
-            reviewer = records.read_meta(connection, "reviewer")
-            if reviewer is None:
-                raise ValueError("it names no reviewer")
-            sessions = records.select_sessions(connection, reviewer)
-            uids = [session.uid for session in sessions]
-            kept = {uid: records.select_kept(connection, uid) for uid in uids}
-            changes = {uid: records.select_changes(connection, uid) for uid in uids}
-    except (ValueError, TypeError, LookupError) as error:
-        raise XsegError(
-            f"{path}: is damaged ({error}); restore it from a copy, or move it away."
-        ) from error
+    with saying(path), saying_damage(path), closing(read_database(path)) as connection:
+        reviewer = records.read_meta(connection, "reviewer")
+        if reviewer is None:
+            raise XsegError(
+                f"{path}: holds nothing, as where a full disk stopped it from being made; restore "
+                "it from a copy, or remove it."
+            )
+        sessions = records.select_sessions(connection, reviewer)
+        uids = [session.uid for session in sessions]
+        kept = {uid: records.select_kept(connection, uid) for uid in uids}
+        changes = {uid: records.select_changes(connection, uid) for uid in uids}
     return ReviewerScores(path, reviewer, sessions, kept, changes)
+
+
+def _own_file(found: ReviewerScores) -> ReviewerScores:
+    own = file_name(found.reviewer)
+    # Some disks take letters apart, or do not tell capitals.
+    if unicodedata.normalize("NFC", found.path.name).casefold() != own.casefold():
+        raise XsegError(
+            f"{found.path}: holds the scores of {found.reviewer}, which belong in {own}; they are "
+            "left out: rename it, or move it out of the folder and import it."
+        )
+    return found
 
 
 def rows_csv(rows: Iterable[Row]) -> str:

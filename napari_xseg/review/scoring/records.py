@@ -145,6 +145,15 @@ def select_changes(
     return tuple(_change(row) for row in found.fetchall())
 
 
+def select_size(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Count the sessions, and give the number of the latest change."""
+    found = connection.execute(
+        "SELECT (SELECT count(*) FROM session), (SELECT coalesce(max(id), 0) FROM change)"
+    )
+    sessions, change = found.fetchone()
+    return int(sessions), int(change)
+
+
 def read_meta(connection: sqlite3.Connection, key: str) -> str | None:
     """Read what a file says of itself."""
     found = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

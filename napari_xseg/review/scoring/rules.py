@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from napari_xseg.review.scoring.plan import Plan
-    from napari_xseg.review.scoring.values import Item, MaskRef, Place, Score, Session
+    from napari_xseg.review.scoring.values import (
+        Item,
+        MaskRef,
+        Place,
+        Score,
+        Session,
+        VolumeRef,
+    )
 
 
 def next_item(session: Session, kept: Container[int], after: int = 0) -> Item | None:
@@ -21,9 +28,12 @@ def next_item(session: Session, kept: Container[int], after: int = 0) -> Item | 
     return next((item for item in order if item.number not in kept), None)
 
 
-def check_session(masks: Sequence[MaskRef], plan: Plan, places: Sequence[Place] = ()) -> None:
+def check_session(
+    volume: VolumeRef, masks: Sequence[MaskRef], plan: Plan, places: Sequence[Place] = ()
+) -> None:
     """Raise XsegError where a session of these would have no sense: no file is needed for it."""
     _check_masks(masks, blind=plan.blind)
+    _check_places(volume, places)
     make_items(plan, shared_slices(masks), len(masks), places)
 
 
@@ -44,6 +54,16 @@ def check_faults_known(session: Session, score: Score) -> None:
             raise XsegError(
                 f"fault {fault!r}: is none of the session's kinds ({', '.join(known)}); choose one "
                 "of them, or add it to the session."
+            )
+
+
+def _check_places(volume: VolumeRef, places: Sequence[Place]) -> None:
+    for place in places:
+        top, bottom, left, right = place.box or (place.y, place.y, place.x, place.x)
+        if not volume.holds(place.z, (top, bottom), (left, right)):
+            raise XsegError(
+                f"suspects: the place z = {place.z}, y = {place.y:g}, x = {place.x:g} lies outside "
+                f"of {volume.name}, {volume.size} (z, y, x); give the list of this volume."
             )
 
 

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 from napari_xseg.errors import XsegError
 from napari_xseg.review.scoring import records
-from napari_xseg.review.scoring.database import open_database, saying, transaction
+from napari_xseg.review.scoring.database import (
+    open_database,
+    saying,
+    saying_damage,
+    transaction,
+)
 from napari_xseg.review.scoring.faults import DEFAULT_FAULTS, check_faults
 from napari_xseg.review.scoring.names import file_name, tidy_name
 from napari_xseg.review.scoring.plan import make_items
@@ -94,7 +99,7 @@ class ScoreFile:
         path = Path(folder) / file_name(name)
         connection = open_database(path)
         try:
-            with saying(path):
+            with saying(path), saying_damage(path):
                 _settle_owner(connection, path, name)
                 return cls(path, name, connection)
         except BaseException:
@@ -146,7 +151,7 @@ class ScoreFile:
             No mask, one given twice, nothing to score, or a file that cannot be
             written.
         """
-        check_session(masks, plan, places)
+        check_session(volume, masks, plan, places)
         known = self.sessions()
         kinds = tuple(
             faults if faults is not None else known[-1].faults if known else DEFAULT_FAULTS

@@ -27,6 +27,7 @@ _Group = tuple[str, bool]
 
 TOO_FEW = f"too few to say: fewer than {statistics.FEWEST} pairs"
 NO_SPREAD = "too little to say: all scores are the same"
+NO_SPREAD_EITHER = "too little to say: all scores or all confidences are the same"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_xseg.review.scoring.statistics import FEWEST
-from napari_xseg.review.scoring.summary import NO_SPREAD, TOO_FEW
+from napari_xseg.review.scoring.summary import NO_SPREAD, NO_SPREAD_EITHER, TOO_FEW
 from napari_xseg.review.scoring.values import GOOD, SCORES
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _confidence(summary: Summary) -> Table:
             (
                 one.name,
                 str(one.n),
-                (TOO_FEW if one.n < FEWEST else NO_SPREAD)
+                (TOO_FEW if one.n < FEWEST else NO_SPREAD_EITHER)
                 if one.rho is None
                 else number(one.rho.value),
                 "" if one.rho is None else interval(one.rho),

@@ -58,6 +58,11 @@ class Place:
         Why it is suspected.
     strength : float
         How strongly; nan where unknown.
+
+    Raises
+    ------
+    XsegError
+        A place that is none: not finite, or with an empty box.
     """
 
     z: int
@@ -66,6 +71,15 @@ class Place:
     box: Box | None = None
     kind: str = ""
     strength: float = math.nan
+
+    def __post_init__(self) -> None:
+        top, bottom, left, right = self.box or (0, 1, 0, 1)
+        finite = math.isfinite(self.y) and math.isfinite(self.x)
+        if not finite or math.isinf(self.strength) or bottom <= top or right <= left:
+            raise XsegError(
+                f"place {(self.z, self.y, self.x, self.box, self.strength)}: expected finite z, y, "
+                "x and strength and, if any, a box that is not empty; find suspects again."
+            )
 
     @property
     def key(self) -> str:
@@ -82,6 +96,20 @@ class VolumeRef:
     name: str
     shape: tuple[int, int, int]
     fingerprint: str
+
+    @property
+    def size(self) -> str:
+        """Its slices, rows and columns, in words."""
+        return " x ".join(map(str, self.shape))
+
+    def holds(self, z: int, y: tuple[float, float], x: tuple[float, float]) -> bool:
+        """Whether a box from `y[0]` to `y[1]` and `x[0]` to `x[1]` of slice `z` lies in it."""
+        _, rows, columns = self.shape
+        return (
+            0 <= z < self.shape[0]
+            and -0.5 <= y[0] <= y[1] <= rows
+            and -0.5 <= x[0] <= x[1] <= columns
+        )
 
 
 @dataclass(frozen=True)

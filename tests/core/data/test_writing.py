@@ -219,6 +219,9 @@ def test_paths_that_take_no_output_are_refused_first(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(XsegError, match="no folder"):
         create_writer(tmp_path / "file" / "mask.tif", STACK.shape, STACK.dtype)
+    assert "its folder is gone" in str(
+        atomic.write_error(tmp_path, FileNotFoundError(errno.ENOENT, ""))
+    )
     (tmp_path / "folder.tif").mkdir()
     with pytest.raises(XsegError, match="is a folder"):
         create_writer(tmp_path / "folder.tif", STACK.shape, STACK.dtype, overwrite=True)

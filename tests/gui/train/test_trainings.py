@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.coding import IGNORE
@@ -24,8 +26,6 @@ from tests.gui.train.hands import VALUES, ends, idle, press, ready, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from napari_xseg.gui.session import Session
 
@@ -257,3 +257,14 @@ def test_pixels_without_a_label_train_where_the_label_files_had_none(
     index = open_labelled(request).labels.read(1)
     assert np.all(index[:3] == IGNORE)
     assert not np.any(index[3:] == IGNORE)
+
+
+def test_labels_whose_folder_has_gone_are_not_trained_on(
+    dock: TrainDock, session: Session, label: Callable[..., None], qtbot: Any
+) -> None:
+    label(1, 4, 6)
+    ready(dock, session, qtbot)
+    assert session.store is not None
+    shutil.rmtree(session.store.path)
+    with pytest.raises(XsegError, match="bring this folder back"):
+        plan_training(session, load_recipe("quick"))

@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from napari_xseg.errors import XsegError
+from napari_xseg.review.scoring import importing
 from napari_xseg.review.scoring.importing import ConflictsFound, import_scores
 from napari_xseg.review.scoring.plan import Plan
 from napari_xseg.review.scoring.reading import read_score_file, read_scores
@@ -171,3 +173,23 @@ def test_nothing_is_imported_over_a_damaged_file(
     with pytest.raises(XsegError, match="cannot be read, so nothing can be imported"):
         import_scores(folder, path)
     assert (folder / "anna.sqlite").read_bytes() == b"broken" * 1000
+
+
+def test_a_file_written_to_in_between_is_not_imported_to(
+    copied: tuple[Session, Path], open_file: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was compared is not what is there any more: nothing may be written."""
+    made, copy = copied
+    mine = open_file()
+    with ScoreFile.open(copy.parent, "anna") as other:
+        other.keep(made.uid, 4, Score(2))
+
+    def meanwhile(where: Path) -> Any:
+        found = read_scores(where)
+        mine.keep(made.uid, 4, Score(5))
+        return found
+
+    monkeypatch.setattr(importing, "read_scores", meanwhile)
+    with pytest.raises(XsegError, match="changed by another program in between"):
+        import_scores(folder, copy)
+    assert counting(folder) == {"anna": [1, 2, 3, 5]}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,26 @@ def test_a_damaged_file_is_named_and_the_others_are_read(
     assert [file.reviewer for file in found.files] == ["anna"]
     assert len(found.faults) == 1
     assert "bert.sqlite" in found.faults[0]
+
+
+def test_a_copy_under_another_name_counts_once_and_is_named(
+    open_file: Open, fill: Fill, folder: Path
+) -> None:
+    made = fill(open_file("anna"), [5, 4])
+    shutil.copy(folder / "anna.sqlite", folder / "anna (copy).sqlite")
+    found = read_scores(folder)
+    assert [file.path.name for file in found.files] == ["anna.sqlite"]
+    assert len(found.rows()) == 2
+    assert "anna (copy).sqlite: holds the scores of anna" in found.faults[0]
+    assert [session.uid for session in found.sessions()] == [made.uid]
+
+
+def test_an_empty_file_is_named_as_such(open_file: Open, fill: Fill, folder: Path) -> None:
+    fill(open_file("anna"), [5])
+    (folder / "bert.sqlite").touch()
+    found = read_scores(folder)
+    assert [file.reviewer for file in found.files] == ["anna"]
+    assert "bert.sqlite: holds nothing" in found.faults[0]
 
 
 def test_names_are_hidden_while_a_blind_session_is_under_way(

@@ -77,3 +77,24 @@ def test_a_newer_file_is_refused(old: Path, open_file: Open) -> None:
     for use in (open_file, lambda: read_score_file(old)):
         with pytest.raises(XsegError, match=r"newer napari-xseg \(version 2.*knows 1.*update"):
             use()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP TABLE item", "lacks a table or column"),
+        ("UPDATE session SET plan = '{half'", "is damaged"),
+        ("UPDATE session SET faults = '[{}]'", "is damaged"),
+    ],
+)
+def test_a_file_that_was_tampered_with_is_refused(
+    statement: str, said: str, old: Path, open_file: Open
+) -> None:
+    connection = sqlite3.connect(old)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with pytest.raises(XsegError, match=said):
+        open_file()
+    with pytest.raises(XsegError, match=said):
+        read_score_file(old)

@@ -119,6 +119,8 @@ def test_scores_and_confidence(open_file: Open, folder: Path, fill: Fill) -> Non
     few = {key: sure[key] for key in list(sure)[:3]}
     assert summed(folder, confidence=few).confidence[0].rho is None
     assert summed(folder).confidence == ()
+    level = summed(folder, confidence=dict.fromkeys(sure, 1.0))
+    assert "all confidences are the same" in tables(level)["confidence"].rows[0][2]
 
 
 def test_suspects_do_not_count_as_slices(

@@ -1,0 +1,1 @@
+"""The Experiments dock: many trainings from one plan, followed and looked at."""
