@@ -164,10 +164,13 @@ def show_next(
     """Say which item comes next."""
     from napari_xseg.cli import review_project as work
     from napari_xseg.cli import review_words as words
+    from napari_xseg.review.scoring.subject import check_item_mask
 
     with work.open_scores(project, reviewer) as file:
         chosen = work.pick_session(file, session)
         item, progress = file.next(chosen.uid), file.progress(chosen.uid)
+        if item is not None:
+            check_item_mask(chosen, item)
     if json:
         Console().result(words.item_json(chosen, item, progress))
     elif item is None:
@@ -209,12 +212,14 @@ def score(
     A score given before stays in the file, the latest counts.
     """
     from napari_xseg.cli import review_project as work
+    from napari_xseg.review.scoring.subject import check_item_mask
     from napari_xseg.review.scoring.values import Score
 
     mark = work.parse_mark(point, box)
     with work.open_scores(project, reviewer) as file:
         chosen = work.pick_session(file, session)
         asked = work.pick_item(file, chosen, item)
+        check_item_mask(chosen, asked)
         work.check_mark(mark, chosen)
         by_key = {kind.key.casefold(): kind.name for kind in chosen.faults}
         names = tuple(by_key.get(name.casefold(), name) for name in fault or ())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Xseg = Callable[..., Any]
 Refused = Callable[..., str]
+CLASSES = "".join(f'[[classes]]\nvalue = {value}\n' for value in (255, 128, 0))
 COMMANDS = ("new", "next", "score", "undo", "end", "summary", "export", "import")
 
 
@@ -385,3 +386,41 @@ def test_the_reference_lists_every_option(command: str, xseg: Xseg, repository: 
     options = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", shown, re.MULTILINE))
     told = set(re.findall(r"^\| `(--[a-z-]+)", section[1], re.MULTILINE))
     assert told == options - {"--help"}
+
+
+@pytest.mark.parametrize("words", [("next",), ("score", "next", 3)])
+def test_another_mask_in_its_place_is_refused(
+    words: tuple[object, ...],
+    begun: str,
+    refused: Refused,
+    masks: list[Path],
+    review: Xseg,
+    project: Path,
+) -> None:
+    assert "item 1" in review("next")
+    masks[0].write_bytes(masks[1].read_bytes())
+    assert "has changed since the session began" in refused(
+        "review", *words, "--project", project, "--reviewer", "Anna"
+    )
+    masks[0].unlink()
+    assert "is not there any more" in refused(
+        "review", *words, "--project", project, "--reviewer", "Anna"
+    )
+
+
+def test_a_rewritten_mask_that_is_the_same_is_taken(
+    begun: str, review: Xseg, masks: list[Path]
+) -> None:
+    masks[0].write_bytes(masks[0].read_bytes())
+    assert "kept: item 1" in review("score", "next", 3)
+
+
+def test_a_class_table_given_once_holds_for_the_session(
+    review: Xseg, tiny: SamplePaths, masks: list[Path], tmp_path: Path
+) -> None:
+    table = tmp_path / "classes.toml"
+    table.write_text("unlabelled = 7\n" + CLASSES, encoding="utf-8")
+    words = ("--images", tiny.images, "--mask", masks[0], "--classes", table)
+    review("new", *words)
+    masks[0].write_bytes(masks[0].read_bytes())
+    assert "kept: item 1" in review("score", "next", 3)

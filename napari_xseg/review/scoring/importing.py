@@ -119,7 +119,8 @@ def import_scores(
     if conflicts and resolve is None:
         raise ConflictsFound(file, conflicts)
     if conflicts and resolve == "both":
-        return _write(folder, *_second(theirs, here), (), conflicts)
+        copied = set() if mine is None else _copies(mine, theirs)
+        return _write(folder, *_second(theirs, here), (), conflicts, copied)
     return _write(folder, theirs, mine, conflicts if resolve == "take" else (), conflicts)
 
 
@@ -153,6 +154,20 @@ def _counterpart(
     return scored.get(_key(session, item))
 
 
+def _copies(mine: ReviewerScores, theirs: ReviewerScores) -> set[tuple[str, int]]:
+    """Session and item of scores that were given once, and stand in both files.
+
+    As those of a second reviewer they would agree with themselves.
+    """
+    return {
+        (uid, number)
+        for uid, kept in theirs.kept.items()
+        for number, score in kept.items()
+        if (same := mine.kept.get(uid, {}).get(number)) is not None
+        and (same.score.said, same.made) == (score.score.said, score.made)
+    }
+
+
 def _scored(file: ReviewerScores) -> dict[_Key, tuple[Session, Item, Kept]]:
     return {
         _key(session, session.items[number - 1]): (session, session.items[number - 1], kept)
@@ -172,6 +187,7 @@ def _write(
     mine: ReviewerScores | None,
     taken: Collection[Conflict],
     conflicts: tuple[Conflict, ...],
+    copied: Collection[tuple[str, int]] = (),
 ) -> Imported:
     path = folder / file_name(theirs.reviewer)
     left = {(one.origin, one.number) for one in conflicts} if mine is not None else set()
@@ -187,7 +203,8 @@ def _write(
                     records.insert_session(connection, session)
                     sessions += 1
                 have = {} if mine is None else mine.kept.get(session.uid, {})
-                skipped = {*have, *(item for uid, item in left if uid == session.uid)}
+                left_out = {*left, *copied}
+                skipped = {*have, *(item for uid, item in left_out if uid == session.uid)}
                 scores += _copy_changes(connection, theirs, session.uid, skipped)
             for one in taken:
                 made = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -27,7 +27,7 @@ _SESSION = (
     "uid, title, created, closed, volume_path, volume_name, volume_shape, volume_fingerprint, "
     "plan, faults"
 )
-_MASK = "session, number, path, name, sha256, slices, model, confidence"
+_MASK = "session, number, path, name, sha256, slices, model, confidence, classes"
 _ITEM = "session, number, z, mask, place, repeat_of"
 _CHANGE = "session, item, action, score, faults, note, mark, seconds, made, undoes"
 _NOT_UNDONE = """
@@ -80,7 +80,7 @@ def insert_session(connection: sqlite3.Connection, session: Session) -> None:
     masks = [
         (
             *(session.uid, number, mask.path, mask.name, mask.sha256),
-            *(json.dumps(mask.slices), mask.model, mask.confidence),
+            *(json.dumps(mask.slices), mask.model, mask.confidence, mask.classes),
         )
         for number, mask in enumerate(session.masks)
     ]
@@ -197,8 +197,8 @@ def _session(connection: sqlite3.Connection, row: tuple[Any, ...], reviewer: str
         created,
         VolumeRef(path, name, (z, y, x), fingerprint),
         tuple(
-            MaskRef(path, name, sha256, tuple(json.loads(slices)), model, confidence)
-            for _, _, path, name, sha256, slices, model, confidence in masks.fetchall()
+            MaskRef(path, name, sha256, tuple(json.loads(slices)), model, confidence, classes)
+            for _, _, path, name, sha256, slices, model, confidence, classes in masks.fetchall()
         ),
         Plan.from_dict(json.loads(plan)),
         tuple(FaultKind(**kind) for kind in json.loads(faults)),

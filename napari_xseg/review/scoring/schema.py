@@ -43,6 +43,7 @@ CREATE TABLE mask (
     slices TEXT NOT NULL,
     model TEXT NOT NULL,
     confidence TEXT NOT NULL,
+    classes TEXT NOT NULL,
     PRIMARY KEY (session, number)
 );
 CREATE TABLE item (

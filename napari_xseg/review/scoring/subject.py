@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from napari_xseg.data.labels import LabelVolume
     from napari_xseg.data.volume import Volume
     from napari_xseg.events import Control
+    from napari_xseg.review.scoring.values import Item, Session
 
 # So many slices tell one volume from another without reading all of it.
 _LOOKED_AT = 8
@@ -96,6 +99,7 @@ def mask_ref(
         slices,
         str(facts.get("model") or ""),
         _confidence(facts, Path(path)),
+        "" if classes is None else json.dumps(classes.to_dict()),
     )
 
 
@@ -121,20 +125,46 @@ def hash_mask(mask: Any, slices: Sequence[int], control: Control | None = None) 
     return digest.hexdigest()
 
 
-def check_same_mask(
-    ref: MaskRef,
-    volume: VolumeRef,
-    *,
-    classes: ClassTable | None = None,
-    control: Control | None = None,
-) -> None:
+def check_same_mask(ref: MaskRef, volume: VolumeRef, *, control: Control | None = None) -> None:
     """Raise XsegError where the mask of a session is gone, or has changed since it began."""
+    classes = ClassTable.from_dict(json.loads(ref.classes), ref.path) if ref.classes else None
     found = mask_ref(ref.path, volume, classes=classes, control=control)
     if found.sha256 != ref.sha256:
         raise XsegError(
             f"{ref.path}: has changed since the session began (SHA-256 {found.sha256[:12]}, "
             f"expected {ref.sha256[:12]}); put the mask back, or begin another session."
         )
+
+
+def check_item_mask(session: Session, item: Item) -> None:
+    """The same for the mask of an item, which is read only where a file of it is younger.
+
+    In a blind session no file is named.
+    """
+    ref = session.masks[item.mask]
+    begun = datetime.fromisoformat(session.created).timestamp()
+    try:
+        if _changed(Path(ref.path)) < begun:
+            return
+        check_same_mask(ref, session.volume)
+    except (OSError, XsegError) as error:
+        if session.blind:
+            raise XsegError(
+                f"mask {session.mask_name(item.mask)}: is gone or has changed since the session "
+                "began; put it back, or begin another session."
+            ) from None
+        if isinstance(error, XsegError):
+            raise
+        raise XsegError(
+            f"{ref.path}: is not there any more; put the mask back, or begin another session."
+        ) from error
+
+
+def _changed(path: Path) -> float:
+    """When a file, or any file of a folder, was last written; OSError where it is gone."""
+    if not path.is_dir():
+        return path.stat().st_mtime
+    return max((part.stat().st_mtime for part in path.rglob("*")), default=path.stat().st_mtime)
 
 
 def shared_slices(masks: Sequence[MaskRef]) -> tuple[int, ...]:

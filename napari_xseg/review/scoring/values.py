@@ -128,6 +128,8 @@ class MaskRef:
         Identity of the model that made it; empty where unknown.
     confidence : str
         File with the probability of each pixel's class; empty where there is none.
+    classes : str
+        The class table as JSON, where no file beside the mask says it.
     """
 
     path: str
@@ -136,6 +138,7 @@ class MaskRef:
     slices: tuple[int, ...]
     model: str = ""
     confidence: str = ""
+    classes: str = ""
 
 
 @dataclass(frozen=True)
