@@ -13,7 +13,7 @@ from napari_xseg.data.project import ImageMoved
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.opening import NeedsUnlabelled, Opened, open_pair, open_path
 from napari_xseg.gui.reader import ask_unlabelled
-from napari_xseg.gui.side_by_side import says_labels
+from napari_xseg.gui.side_by_side import folder_of_slices, says_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,6 +142,8 @@ def read_all(paths: list[Path], unlabelled: Unlabelled) -> Found:
     if len(paths) == 2 and sum(says) == 1:
         images, labels = (paths[says.index(which)] for which in (False, True))
         opened = [open_pair(images, labels, unlabelled=unlabelled)]
+    elif (folder := folder_of_slices(paths)) is not None:
+        opened = [open_path(folder, unlabelled=unlabelled)]
     else:
         opened = [open_path(path, unlabelled=unlabelled) for path in paths]
     return [(one, one.layers()) for one in opened]

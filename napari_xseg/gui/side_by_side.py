@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from napari_xseg.data.formats.source import reading
 from napari_xseg.data.project import is_project
-from napari_xseg.data.volume import list_datasets
+from napari_xseg.data.volume import list_datasets, open_volume
+from napari_xseg.errors import XsegError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 IMAGE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"}
 VOLUME_SUFFIXES = {".h5", ".hdf5", ".hdf", ".nxs", ".npy", ".nrrd", ".nhdr", ".mhd", ".mha"}
@@ -28,6 +29,7 @@ _IMAGES = re.compile(
 )
 # Folders of many thousand slices are not looked through to the end.
 _MOST = 64
+_FEWEST = 3  # files chosen at once that may be the slices of a folder
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,30 @@ class Sides:
 def says_labels(name: str) -> bool:
     """Whether a file, folder or dataset is called labels, mask, segmentation or the like."""
     return _LABELS.search(name.casefold()) is not None
+
+
+def folder_of_slices(paths: Sequence[Path]) -> Path | None:
+    """The folder whose slices these files are, all of them; None where they are no slices.
+
+    XsegError where it has more slices.
+    """
+    folders = {path.parent for path in paths}
+    if len(paths) < _FEWEST or len(folders) > 1 or not all(map(_is_image, paths)):
+        return None
+    if len(open_volume(paths[0])) > 1:
+        return None
+    folder = folders.pop()
+    images = {path for path in folder.iterdir() if _is_image(path)}
+    if images - set(paths):
+        raise XsegError(
+            f"{folder}: {len(paths)} of its {len(images)} images were chosen; drop or open the "
+            "folder to have them as one volume, or choose one file."
+        )
+    return folder
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.casefold() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def find_sides(path: Path) -> Sides | None:
