@@ -29,6 +29,7 @@ from napari_xseg.gui.train.runs_panel import RunsPanel
 from napari_xseg.gui.train.slices_panel import SlicesPanel
 from napari_xseg.gui.train.train_form import TrainChoices, TrainForm
 from napari_xseg.gui.train.training import trainings_of
+from napari_xseg.model.metadata import read_model_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,7 @@ class TrainDock(QWidget):
         self._make_widgets()
         self._lay_out()
         self.data.opener.take_drops(self)
+        self._names: dict[Path, tuple[str, ...]] = {}  # of the classes of a run
         self._keeping = QTimer(self)
         self._keeping.setSingleShot(True)
         self._keeping.setInterval(KEEP)
@@ -291,13 +293,28 @@ class TrainDock(QWidget):
         model = self.session.model
         return model if model is not None and self.panel.info(model) is not None else None
 
+    def _strange(self, parent: Path) -> str:
+        """Why the labels cannot be what this run goes on with; empty where they can."""
+        if parent not in self._names:
+            try:
+                self._names[parent] = read_model_info(parent).classes.names
+            except XsegError:  # what is wrong with it, the training says
+                return ""
+        names, own = self._names[parent], self.session.classes.names
+        if names == own:
+            return ""
+        return f"{parent.name} knows the classes {', '.join(names)}, the labels {', '.join(own)}."
+
     def _show_reason(self) -> None:
         reason, parent = self.why_not(), self._basis()
         self.train.setEnabled(not reason)
         self.train.setToolTip(reason or "Train a new model on the labelled slices.")
-        self.go_on.setEnabled(not reason and parent is not None)
+        strange = "" if parent is None else self._strange(parent)
+        self.go_on.setEnabled(not reason and parent is not None and not strange)
         tip = "There is no run to go on from: train one first."
-        if parent is not None:
+        if strange:
+            tip = strange
+        elif parent is not None:
             tip = (
                 f"A new run that begins from the model of {parent.name}, with the labels of today."
             )

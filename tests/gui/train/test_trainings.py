@@ -22,6 +22,7 @@ from napari_xseg.jobs import AugmentationRequest, EngineDied, TrainRequest
 from napari_xseg.jobs.splits import SplitWish, open_labelled
 from napari_xseg.training.recipes import load_recipe
 from tests.gui.fake import UNTIL_STOPPED, FakeEngine, FakeRunning
+from tests.gui.prediction_fakes import write_model
 from tests.gui.train.hands import VALUES, ends, idle, press, ready, steps
 
 if TYPE_CHECKING:
@@ -93,6 +94,27 @@ def test_continue_names_the_parent_and_takes_the_labels_of_today(
     assert second.out != first.out
     assert second.split["train"] + second.split["val"] != first.split["train"] + first.split["val"]
     assert 7 in second.label_of
+
+
+def test_a_run_of_other_classes_cannot_be_gone_on_with(
+    dock: TrainDock,
+    session: Session,
+    fake_engine: FakeEngine,
+    label: Callable[..., None],
+    qtbot: Any,
+) -> None:
+    label(1, 4, 6)
+    ready(dock, session, qtbot)
+    fake_engine.scripts.append([*steps(3, 3), ends(fake_engine)])
+    press(dock.train, qtbot)
+    idle(session, qtbot)
+    qtbot.waitUntil(dock.go_on.isEnabled)
+    two = ClassTable.from_values((1, 2), unlabelled=0)
+    write_model(fake_engine.submitted[-1].out / "model.safetensors", two)
+    session.model_changed.emit()
+    assert not dock.go_on.isEnabled()
+    assert "knows the classes class 0, class 1, the labels" in dock.go_on.toolTip()
+    assert dock.train.isEnabled()
 
 
 def test_an_engine_that_dies_leaves_a_working_train_button(
