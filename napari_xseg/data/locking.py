@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_PATIENCE = (0.01, 0.02, 0.05)  # s between two tries
 
 
 def lock_folder(folder: Path) -> int | None:
@@ -31,7 +36,8 @@ def lock_folder(folder: Path) -> int | None:
         Where the folder cannot be opened.
     """
     handle = _open_lock(folder)
-    if _take(handle):
+    # Whoever only asks whether it is locked holds it for a moment.
+    if _take(handle) or any(map(_take_after, repeat(handle), _PATIENCE)):
         return handle
     os.close(handle)
     return None
@@ -46,13 +52,17 @@ def unlock(handle: int) -> None:
 def is_locked(folder: Path) -> bool:
     """Whether someone works in the folder."""
     try:
-        handle = lock_folder(folder)
+        handle = _open_lock(folder)
     except OSError:
         return False
-    if handle is None:
-        return True
-    unlock(handle)
-    return False
+    try:
+        # Several may ask at once, without finding each other.
+        taken = _take(handle, shared=True)
+        if not taken and sys.platform == "win32":  # which knows no shared locks
+            taken = any(map(_take_after, repeat(handle), _PATIENCE))
+    finally:
+        os.close(handle)
+    return not taken
 
 
 def _open_lock(folder: Path) -> int:
@@ -61,8 +71,13 @@ def _open_lock(folder: Path) -> int:
     return os.open(folder, os.O_RDONLY)
 
 
-def _take(handle: int) -> bool:
-    """Lock it for this process alone; False where another one holds it."""
+def _take_after(handle: int, seconds: float) -> bool:
+    time.sleep(seconds)
+    return _take(handle)
+
+
+def _take(handle: int, *, shared: bool = False) -> bool:
+    """Lock it for this process alone, or for all that ask; False where another one holds it."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -71,7 +86,8 @@ def _take(handle: int) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     except OSError:

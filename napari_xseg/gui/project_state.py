@@ -118,7 +118,7 @@ class ProjectState:
             self._make_project(images, folder)
             beside = Path(images.address.get("path", folder)).parent
             if folder.parent != beside:
-                self.warn(f"{beside} cannot be written: labels and models are kept in {folder}.")
+                self.warn(f"{beside}: cannot be written; labels and models are kept in {folder}.")
         assert self.project is not None
         return self.project
 

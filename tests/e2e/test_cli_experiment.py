@@ -47,7 +47,7 @@ def test_a_plan_is_run_reported_and_not_done_twice(
     assert "105 slices left out" in said.out
     assert "4 done, 0 kept, 0 failed" in said.out
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "98.67" in page
+    assert "98.667" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert (out / "report.md").exists()
     again = xseg("experiment", "training-size", *scan, "--out", str(out), *SMALL)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Xseg = Callable[..., Any]
 Refused = Callable[..., str]
-CLASSES = "".join(f'[[classes]]\nvalue = {value}\n' for value in (255, 128, 0))
+CLASSES = "".join(f"[[classes]]\nvalue = {value}\n" for value in (255, 128, 0))
 COMMANDS = ("new", "next", "score", "undo", "end", "summary", "export", "import")
 
 
