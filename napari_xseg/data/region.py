@@ -140,6 +140,36 @@ class Box(Region):
 
 
 @dataclass(frozen=True)
+class Overlap(Region):
+    """Pixels that two regions have in common."""
+
+    first: Region
+    second: Region
+
+    @property
+    def text(self) -> str:
+        """Both, for people: `parse_region` takes them one by one."""
+        return f"{self.first.text} & {self.second.text}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of both."""
+        return (*self.first.files, *self.second.files)
+
+    def mask(self, z: int, shape: tuple[int, int]) -> Mask | None:
+        """Mark what both mark."""
+        one, other = self.first.mask(z, shape), self.second.mask(z, shape)
+        if one is None or other is None:
+            return one if other is None else other
+        return one & other
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Raise XsegError unless both fit."""
+        self.first.check(shape)
+        self.second.check(shape)
+
+
+@dataclass(frozen=True)
 class MaskRegion(Region):
     """Pixels that are not zero in a mask: one image for all slices, or a stack of them."""
 

@@ -11,6 +11,7 @@ from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Finished, Message
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.experiments.running import Compute
+from napari_xseg.review.suspects.kept import suspects_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -103,7 +104,7 @@ def best_under_noise(outcome: Outcome) -> Best | None:
     return Best(result, std, dice)
 
 
-def mask_path(suite: Suite | Glance) -> Path:
+def mask_path(suite: Glance) -> Path:
     """Where the mask of the volume without labels lies."""
     return suite.folder / UNLABELLED / "mask.tif"
 
@@ -113,8 +114,8 @@ def predict_unlabelled(
 ) -> Generator[Event, None, None]:
     """Predict a volume without labels with the best model under noise, and look for suspects.
 
-    Grey values are matched to those of the training slices. Nothing is done where
-    that was done before with the same model.
+    Grey values are matched to those of the training slices. What was done before with
+    the same model is not done again.
 
     Raises
     ------
@@ -124,6 +125,9 @@ def predict_unlabelled(
     from napari_xseg.model.checkpoint import load_model
     from napari_xseg.prediction.sidecar import read_sidecar
     from napari_xseg.prediction.volume import PredictJob, predict
+    from napari_xseg.review.suspects.job import SuspectsJob, Targets
+    from napari_xseg.review.suspects.masks import open_mask
+    from napari_xseg.review.suspects.run import find_suspects
 
     best = best_under_noise(outcome)
     if best is None:
@@ -134,8 +138,7 @@ def predict_unlabelled(
         f"Best under noise (sd {best.std:g}): {words}, foreground Dice {best.dice:.2f} %."
     )
     said = read_sidecar(out)
-    same = said is not None and said.get("model") == model.identity
-    if not (same and out.exists()):
+    if said is None or said.get("model") != model.identity or not out.exists():
         job = PredictJob(
             model=model,
             images=images,
@@ -143,13 +146,36 @@ def predict_unlabelled(
             out=out,
             confidence=out.with_name("mask.confidence.tif"),
             match_intensity=True,
-            device=compute.device,
-            precision=compute.precision,
-            threads=compute.threads,
             overwrite=True,
+            **vars(compute),
         )
-        for event in predict(job, control):
-            if not isinstance(event, Finished):
-                yield event
-            elif event.reason == "stopped":
-                return
+        if (yield from _told(predict(job, control))) == "stopped":
+            return
+        suspects_path(out).unlink(missing_ok=True)  # those of another model's mask
+    if suspects_path(out).exists():
+        return
+    yield from _told(
+        find_suspects(
+            SuspectsJob(
+                images=images,
+                slices=tuple(range(len(images))),
+                targets=Targets(suspects_path(out)),
+                model=model,
+                mask=open_mask(out, images, model.classes),
+                match_intensity=True,
+                **vars(compute),
+            ),
+            control,
+        )
+    )
+
+
+def _told(events: Iterator[Event]) -> Generator[Event, None, str]:
+    """What a job says but its end; returns why it came to it."""
+    reason = ""
+    for event in events:
+        if isinstance(event, Finished):
+            reason = event.reason
+        else:
+            yield event
+    return reason

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
@@ -103,12 +102,6 @@ def submit(script: Path, system: System) -> str:
         reason = (done.stderr or done.stdout).strip().splitlines()
         raise XsegError(f"{name}: refused ({reason[-1] if reason else done.returncode}).")
     return done.stdout.strip()
-
-
-def job_number(answer: str) -> str:
-    """The number of the job in what the cluster answered; empty where there is none."""
-    found = re.search(r"\d+", answer)
-    return found.group() if found else ""
 
 
 def _lsf(folder: Path, wanted: Wanted, count: int) -> list[str]:

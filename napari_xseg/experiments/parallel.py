@@ -72,7 +72,7 @@ def run_parallel(
     with _client(scheduler, min(workers, max(1, len(waiting)))) as client:
         count = max(1, len(client.scheduler_info()["workers"]))
         yield Message(f"{len(waiting)} trainings on {count} workers.")
-        share = asdict(_share(compute, count if scheduler == LOCAL else 1))
+        share = asdict(_share(compute, count) if scheduler == LOCAL else compute)
         futures = [
             client.submit(
                 do_task, str(suite.folder), task.trial.key, share, command, pure=False, retries=1
@@ -91,7 +91,9 @@ def do_task(folder: str, key: str, share: dict[str, Any], command: str) -> dict[
     task = next(task for task in suite.tasks if task.trial.key == key)
     control, stop = Control(), Path(folder) / STOP
     looked, done = 0.0, None
-    compute = Compute(**{**share, "device": _device(share["device"])})
+    worker = importlib.import_module("distributed").get_worker()
+    threads = share["threads"] or worker.state.nthreads
+    compute = Compute(_device(share["device"], str(worker.name)), share["precision"], threads)
     for event in run_suite(suite, compute=compute, command=command, control=control, tasks=(task,)):
         if isinstance(event, TrialDone):
             done = event
@@ -179,7 +181,7 @@ def _share(compute: Compute, workers: int) -> Compute:
     return Compute(compute.device, compute.precision, threads)
 
 
-def _device(device: str) -> str:
+def _device(device: str, worker: str) -> str:
     """A GPU of its own for each worker of a machine, where there are several."""
     if device not in ("auto", "cuda"):
         return device
@@ -188,8 +190,7 @@ def _device(device: str) -> str:
     count = torch.cuda.device_count()
     if count < 2:
         return device
-    name = str(importlib.import_module("distributed").get_worker().name)
-    return f"cuda:{int(name) % count if name.isdigit() else os.getpid() % count}"
+    return f"cuda:{(int(worker) if worker.isdigit() else os.getpid()) % count}"
 
 
 @lru_cache(maxsize=1)

@@ -207,7 +207,7 @@ class Plan(Settings):
 
 
 _SCALES: dict[Budget, Scale] = {
-    "cpu": Scale(recipe="quick", seconds=20, repeats=3),
+    "cpu": Scale(recipe="quick", seconds=10, repeats=3),
     "gpu": Scale(recipe="quick", seconds=60, repeats=5),
     "full": Scale(recipe="poster", repeats=3),
 }

@@ -6,18 +6,20 @@ import json
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_xseg.events import Control, Finished, StepDone
-from napari_xseg.experiments.running import Compute, job_of, score_slices
+from napari_xseg.experiments.running import Compute, Scorer, job_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_xseg.events import Event
+    from napari_xseg.experiments.glance import Task
     from napari_xseg.experiments.material import Material
-    from napari_xseg.experiments.suite import Suite, Task
+    from napari_xseg.experiments.suite import Suite
     from napari_xseg.experiments.trial import Trial
 
 SECONDS = 2.0  # of training for each kind
@@ -57,9 +59,9 @@ def estimate_seconds(
                 pace = yield from _pace(task.trial, suite.material, folder, compute, control)
                 if control.stopped:
                     return float("nan")
+                scorer = Scorer(load_model(folder / "run"), suite.material, compute)
                 start = time.monotonic()
-                z = task.trial.validation[:1]
-                for _ in score_slices(load_model(folder / "run"), suite.material, z, 0.0, compute):
+                for _ in scorer.counts(task.trial.validation[:1], 0.0):
                     pass
                 paces[kind] = (pace, time.monotonic() - start)
             finally:
@@ -75,10 +77,9 @@ def _pace(
     from napari_xseg.training.loop import train
 
     config = trial.config.with_budget(time_limit=SECONDS)
-    job = job_of(trial, material, folder / "run", compute)
+    job = replace(job_of(trial, material, folder / "run", compute), config=config)
     last = None
-    # `trial` as it is, but for its length.
-    for event in train(type(job)(**{**vars(job), "config": config}), control):
+    for event in train(job, control):
         if isinstance(event, StepDone):
             last = event
         if not isinstance(event, Finished):

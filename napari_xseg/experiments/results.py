@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from napari_xseg.experiments.glance import Glance
     from napari_xseg.experiments.plan import Conditions, Plan, SplitKind
-    from napari_xseg.experiments.suite import Suite
     from napari_xseg.experiments.trial import Left, Trial
 
 Counts = dict[int, "NDArray[np.int64]"]
@@ -140,7 +139,7 @@ class Outcome:
         return threshold(known, margin)
 
 
-def read_outcomes(suite: Suite | Glance) -> tuple[Outcome, ...]:
+def read_outcomes(suite: Glance) -> tuple[Outcome, ...]:
     """What is there of each plan; a suite under way gives what it has."""
     read: dict[str, Result] = {}
     outcomes = []

@@ -12,7 +12,7 @@ import numpy as np
 from napari_xseg.data.derived import joined_volume, noisy_volume
 from napari_xseg.data.formats.atomic import write_atomic
 from napari_xseg.data.partition import Split
-from napari_xseg.data.region import Box
+from napari_xseg.data.region import Box, Overlap
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Event, Finished, Progress
 from napari_xseg.metrics import confusion
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_xseg.training.job import TrainJob
 
 TRIAL, SCORES = "trial.json", "scores.json"
+_KEPT = 256_000_000  # bytes of slices that stay in memory while neighbours are scored
 _SCORING_SEED = 1000  # noise of scored slices is not that of validation slices
 
 
@@ -41,20 +42,6 @@ class Compute:
     device: str = "auto"
     precision: Precision = "auto"
     threads: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Within:
-    """The middle of each slice, and of that what another region leaves."""
-
-    box: Box
-    region: Region
-
-    def mask(self, z: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Mark (y, x) what both leave."""
-        inside = self.region.mask(z, shape)
-        box = self.box.mask(z, shape)
-        return box if inside is None else box & inside
 
 
 def do_trial(
@@ -106,10 +93,7 @@ def do_trial(
         if finished.reason == "stopped":
             return
     yield from _score(trial, material, run, score_noise, compute, control)
-    if control.stopped:
-        yield Finished(run, "stopped", time.monotonic() - start, {})
-        return
-    yield Finished(run, "done", time.monotonic() - start, {})
+    yield Finished(run, "stopped" if control.stopped else "done", time.monotonic() - start, {})
 
 
 def is_trained(run: Path) -> bool:
@@ -122,13 +106,7 @@ def is_trained(run: Path) -> bool:
 
 def is_done(run: Path, score_noise: Sequence[float]) -> bool:
     """Whether a trial is trained and scored at all these sds."""
-    return is_trained(run) and not missing_scores(run, score_noise)
-
-
-def missing_scores(run: Path, score_noise: Sequence[float]) -> tuple[float, ...]:
-    """Those sds at which the model was not scored yet."""
-    known = read_scores(run)
-    return tuple(std for std in score_noise if std not in known)
+    return is_trained(run) and set(score_noise) <= read_scores(run).keys()
 
 
 def read_scores(run: Path) -> dict[float, dict[int, NDArray[np.int64]]]:
@@ -200,7 +178,7 @@ def job_of(trial: Trial, material: Material, run: Path, compute: Compute, **more
     )
 
 
-def region_of(trial: Trial, material: Material) -> Any:
+def region_of(trial: Trial, material: Material) -> Region | None:
     """What is learnt from: the region, and of it the middle where the conditions say so."""
     side = trial.conditions.side
     _, height, width = material.images.shape
@@ -208,7 +186,7 @@ def region_of(trial: Trial, material: Material) -> Any:
         return material.region
     y0, x0 = max(0, (height - side) // 2), max(0, (width - side) // 2)
     box = Box(x0, min(width, x0 + side), y0, min(height, y0 + side))
-    return box if material.region is None else Within(box, material.region)
+    return box if material.region is None else Overlap(material.region, box)
 
 
 def _told(trial: Trial, finished: Finished) -> dict[str, Any]:
@@ -243,15 +221,15 @@ def _score(
 ) -> Iterator[Event]:
     from napari_xseg.model.checkpoint import load_model
 
-    missing = missing_scores(run, score_noise)
+    known = read_scores(run)
+    missing = [std for std in score_noise if std not in known]
     if not missing:
         return
-    model = load_model(run)
-    known = read_scores(run)
+    scorer = Scorer(load_model(run), material, compute)
     start, done, total = time.monotonic(), 0, len(missing) * len(trial.validation)
     for std in missing:
         scored: dict[int, NDArray[np.int64]] = {}
-        for z, counts in score_slices(model, material, trial.validation, std, compute):
+        for z, counts in scorer.counts(trial.validation, std):
             control.wait_if_paused()
             if control.stopped:
                 return
@@ -262,31 +240,46 @@ def _score(
         write_atomic(run / SCORES, _scores_text(known))
 
 
-def score_slices(
-    model: SavedModel,
-    material: Material,
-    slices: Sequence[int],
-    std: float,
-    compute: Compute,
-    seed: int = _SCORING_SEED,
-) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Confusion counts (C, C), true class by row, of each z of `slices` with noise of sd `std`."""
-    from napari_xseg.model.device import find_device
-    from napari_xseg.prediction.predictor import Predictor
-    from napari_xseg.prediction.slices import SlicePredictor, open_reader
+class Scorer:
+    """A model made fast once, to be scored at several noises.
 
-    images = noisy_volume(material.images, std, seed)
-    network = model.network()
-    predictor = Predictor(network, find_device(compute.device), compute.precision)
-    reader = open_reader(model, images, model.intensity, _KEPT, digests=False)
-    ready = SlicePredictor(predictor, reader, material.region)
-    for z in slices:
-        mask, _ = ready.predict(z)
-        truth = material.labels.read(material.label_of[z])
-        yield z, confusion(truth, mask, len(material.labels.classes))
+    Parameters
+    ----------
+    model : SavedModel
+        What is scored.
+    material : Material
+        Images and truth.
+    compute : Compute
+        Where. On a processor the precision is float32 unless another is asked for:
+        scores are not left to a timing.
+    """
 
+    def __init__(self, model: SavedModel, material: Material, compute: Compute) -> None:
+        from napari_xseg.model.device import find_device
+        from napari_xseg.prediction.predictor import Predictor
 
-_KEPT = 256_000_000  # bytes of slices that stay in memory while neighbours are scored
+        device = find_device(compute.device)
+        fixed = compute.precision == "auto" and device.type == "cpu"
+        self._predictor = Predictor(
+            model.network(), device, "float32" if fixed else compute.precision
+        )
+        self._model = model
+        self._material = material
+
+    def counts(
+        self, slices: Sequence[int], std: float, seed: int = _SCORING_SEED
+    ) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Confusion counts (C, C), true class by row, of each z, with noise of sd `std`."""
+        from napari_xseg.prediction.slices import SlicePredictor, open_reader
+
+        model, material = self._model, self._material
+        images = noisy_volume(material.images, std, seed)
+        reader = open_reader(model, images, model.intensity, _KEPT, digests=False)
+        ready = SlicePredictor(self._predictor, reader, material.region)
+        for z in slices:
+            mask, _ = ready.predict(z)
+            truth = material.labels.read(material.label_of[z])
+            yield z, confusion(truth, mask, len(material.labels.classes))
 
 
 def _scores_text(scores: Mapping[float, Mapping[int, NDArray[np.int64]]]) -> str:

@@ -13,74 +13,40 @@ from typing import TYPE_CHECKING, Literal
 from napari_xseg.data.formats.atomic import write_atomic, writing_to
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Event, Finished, TrialDone
-from napari_xseg.experiments.plan import Budget, Plan
-from napari_xseg.experiments.running import Compute, do_trial, is_done, note_fault
-from napari_xseg.experiments.trial import Left, Trial, make_trials
+from napari_xseg.experiments.glance import PLAN_FILES, SUITE, Glance, Task, read_suite, settled
+from napari_xseg.experiments.material import Source
+from napari_xseg.experiments.running import do_trial, note_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
-    from napari_xseg.experiments.material import Material, Source
+    from napari_xseg.experiments.material import Material
+    from napari_xseg.experiments.plan import Budget, Plan
+    from napari_xseg.experiments.running import Compute
 
 Reason = Literal["done", "kept", "failed", "stopped"]
-RUNS, SUITE, PLAN_FILES = "runs", "experiment.json", "plans"
 
 
-@dataclass(frozen=True)
-class Task:
-    """A trial, and all the noise that any plan wants it scored at."""
-
-    trial: Trial
-    score_noise: tuple[float, ...]
-
-
-def tasks_of(plans: Sequence[Plan], trials: Mapping[str, Sequence[Trial]]) -> tuple[Task, ...]:
-    """Every training once, in the order of the plans; first repeats first."""
-    wanted: dict[str, tuple[Trial, set[float]]] = {}
-    for plan in plans:
-        for trial in trials[plan.name]:
-            _, noise = wanted.setdefault(trial.key, (trial, set()))
-            noise.update(plan.score_noise)
-    tasks = [Task(trial, tuple(sorted(noise))) for trial, noise in wanted.values()]
-    return tuple(sorted(tasks, key=lambda task: task.trial.repeat))
-
-
-@dataclass(frozen=True, eq=False)
-class Suite:
-    """Plans on some data, in a folder.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Suite(Glance):
+    """An experiment with its data, ready to be run.
 
     Attributes
     ----------
-    folder : Path
-        Holds `runs/`, the plans as they were run, and the report.
-    plans : tuple of Plan
-        What is asked.
     source : Source
         Where the data are.
     material : Material
         The data, open.
-    budget : str
-        "cpu", "gpu" or "full".
-    trials, left : dict
-        By plan name: its trials, and the points that the data are too few for.
-    unlabelled : str, optional
-        A volume without labels, for plans that predict one.
     """
 
-    folder: Path
-    plans: tuple[Plan, ...]
     source: Source
     material: Material
-    budget: Budget
-    trials: dict[str, tuple[Trial, ...]]
-    left: dict[str, tuple[Left, ...]]
-    unlabelled: str | None = None
 
     @classmethod
     def make(
         cls,
         folder: Path,
-        plans: tuple[Plan, ...],
+        plans: Sequence[Plan],
         source: Source,
         budget: Budget,
         *,
@@ -90,43 +56,17 @@ class Suite:
 
         XsegError for all that does not fit, before anything is trained.
         """
-        material = source.open()
-        trials, left = {}, {}
-        for plan in plans:
-            trials[plan.name], left[plan.name] = make_trials(plan, material, budget)
-        return cls(Path(folder), plans, source, material, budget, trials, left, unlabelled)
+        told = settled(folder, plans, source.open(), budget)
+        return cls(**told, source=source, unlabelled=unlabelled)
 
     @classmethod
     def open(cls, folder: Path) -> Suite:
         """The suite that was begun in a folder; XsegError where there is none."""
-        from napari_xseg.experiments.material import Source
-
-        path = Path(folder) / SUITE
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            source, budget = Source.from_dict(told["source"], str(path)), told["budget"]
-            names = [Path(folder) / PLAN_FILES / f"{name}.toml" for name in told["plans"]]
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise XsegError(
-                f"{folder}: holds no experiment ({path.name} is missing or damaged); give the "
-                "folder that one was begun in."
-            ) from error
-        plans = tuple(map(Plan.from_toml, names))
-        return cls.make(Path(folder), plans, source, budget, unlabelled=told.get("unlabelled"))
-
-    @property
-    def runs(self) -> Path:
-        """Holds the run folders."""
-        return self.folder / RUNS
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """Every training once, in the order of the plans; first repeats first."""
-        return tasks_of(self.plans, self.trials)
-
-    def is_done(self, task: Task) -> bool:
-        """Whether nothing of a task is left to do."""
-        return is_done(self.runs / task.trial.folder, task.score_noise)
+        told = read_suite(folder)
+        source = Source.from_dict(told.get("source", {}), str(Path(folder) / SUITE))
+        return cls.make(
+            folder, told["plans"], source, told["budget"], unlabelled=told["unlabelled"]
+        )
 
     def write(self) -> None:
         """Keep what is run, so that another process can go on with it."""
@@ -179,37 +119,44 @@ def run_suite(
     wanted = suite.tasks if tasks is None else tasks
     start, clock = time.monotonic(), Clock(len(wanted))
     for task in wanted:
-        run, trial = suite.runs / task.trial.folder, task.trial
+        run, words = suite.runs / task.trial.folder, task.trial.words
         if suite.is_done(task):
-            yield clock.over(run, trial.words, "kept")
+            yield clock.over(run, words, "kept")
             continue
-        began, fault, stopped = time.monotonic(), "", False
-        try:
-            for event in do_trial(
-                trial,
-                suite.material,
-                suite.runs,
-                score_noise=task.score_noise,
-                compute=compute,
-                command=command,
-                control=control,
-            ):
-                if isinstance(event, Finished):
-                    stopped = event.reason == "stopped"
-                else:
-                    yield event
-        except XsegError as error:
-            fault = str(error)
+        began = time.monotonic()
+        reason, fault = yield from _do(suite, task, compute, command, control)
         note_fault(run, fault)
         # Slices are kept by objects that hold each other, and soon fill the memory.
         gc.collect()
-        seconds = time.monotonic() - began
-        if stopped:
-            yield clock.over(run, trial.words, "stopped", seconds)
+        yield clock.over(run, words, reason, time.monotonic() - began, fault)
+        if reason == "stopped":
             break
-        yield clock.over(run, trial.words, "failed" if fault else "done", seconds, fault)
     seconds = time.monotonic() - start
     yield Finished(suite.folder, "stopped" if control.stopped else "done", seconds, clock.figures)
+
+
+def _do(
+    suite: Suite, task: Task, compute: Compute | None, command: str, control: Control
+) -> Generator[Event, None, tuple[Reason, str]]:
+    """One training, with how it ended and why it failed."""
+    reason: Reason = "done"
+    try:
+        for event in do_trial(
+            task.trial,
+            suite.material,
+            suite.runs,
+            score_noise=task.score_noise,
+            compute=compute,
+            command=command,
+            control=control,
+        ):
+            if not isinstance(event, Finished):
+                yield event
+            elif event.reason == "stopped":
+                reason = "stopped"
+    except XsegError as error:
+        return "failed", str(error)
+    return reason, ""
 
 
 class Clock:

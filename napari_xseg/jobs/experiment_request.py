@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Literal
 
 from napari_xseg.config import Precision
-from napari_xseg.events import Control, Finished, Message, TrialDone
+from napari_xseg.events import Control, Finished, TrialDone
 from napari_xseg.jobs import requests
 from napari_xseg.jobs.requests import Request, Threads
 
@@ -19,14 +17,37 @@ if TYPE_CHECKING:
 
     from napari_xseg.events import Event
     from napari_xseg.experiments.running import Compute
+    from napari_xseg.experiments.suite import Suite
 
 
 REPORT_WANTED = "report.wanted"
 """A file of this name in the folder asks for a report between two trainings."""
 
 
-class ExperimentRequest(Request):
-    """An experiment that was written to its folder (`Suite.write`), done as far as it is not.
+class _OnSuite(Request):
+    """An experiment that was written to its `folder` (`Suite.write`), and where to compute."""
+
+    folder: Path
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: Threads | None = None
+
+    @property
+    def compute(self) -> Compute:
+        """Where it computes."""
+        from napari_xseg.experiments.running import Compute
+
+        return Compute(self.device, self.precision, self.threads)
+
+    def suite(self) -> Suite:
+        """The experiment with its data; XsegError as `Suite.open`."""
+        from napari_xseg.experiments.suite import Suite
+
+        return Suite.open(self.folder)
+
+
+class ExperimentRequest(_OnSuite):
+    """An experiment, done as far as it is not.
 
     Attributes
     ----------
@@ -40,22 +61,18 @@ class ExperimentRequest(Request):
         As `run_suite` takes them.
     """
 
-    folder: Path
     only: str | None = None
     report: bool = True
-    device: str = "auto"
-    precision: Precision = "auto"
-    threads: Threads | None = None
     command: str = ""
 
     def run(self, control: Control | None = None) -> Iterator[Event]:
         """Do it in this process; events and errors as `run_suite`."""
         from napari_xseg.experiments.after import follow_up
         from napari_xseg.experiments.report import report_events
-        from napari_xseg.experiments.suite import Suite, run_suite
+        from napari_xseg.experiments.suite import run_suite
 
         control = control or Control()
-        suite, compute = Suite.open(self.folder), compute_of(self)
+        suite, compute = self.suite(), self.compute
         tasks = tuple(task for task in suite.tasks if self.only in (None, task.trial.key))
         finished: Finished | None = None
         wanted = self.folder / REPORT_WANTED
@@ -78,7 +95,7 @@ class ExperimentRequest(Request):
         yield finished
 
 
-class ExperimentEstimate(Request):
+class ExperimentEstimate(_OnSuite):
     """How long an experiment will take, told as the `seconds` of the figures at the end.
 
     Attributes
@@ -89,33 +106,18 @@ class ExperimentEstimate(Request):
         As `estimate_seconds` takes them.
     """
 
-    folder: Path
-    device: str = "auto"
-    precision: Precision = "auto"
-    threads: Annotated[int, Field(ge=1)] | None = None
-
     def run(self, control: Control | None = None) -> Iterator[Event]:
         """Try a few steps of each kind of training in this process."""
         from napari_xseg.experiments.probe import estimate_seconds
-        from napari_xseg.experiments.suite import Suite
 
-        suite, control = Suite.open(self.folder), control or Control()
+        control = control or Control()
         with requests._threads_kept():
-            told = estimate_seconds(suite, compute_of(self), control)
-            seconds = math.nan
-            while True:
-                try:
-                    event = next(told)
-                except StopIteration as end:
-                    seconds = end.value
-                    break
-                if isinstance(event, Message):
-                    yield event
+            seconds = yield from estimate_seconds(self.suite(), self.compute, control)
         reason: Literal["stopped", "done"] = "stopped" if math.isnan(seconds) else "done"
         yield Finished(self.folder, reason, 0.0, {"seconds": seconds})
 
 
-class ExperimentReport(Request):
+class ExperimentReport(_OnSuite):
     """The report of an experiment, as far as it has come; `path` of its end is the page.
 
     Attributes
@@ -126,24 +128,11 @@ class ExperimentReport(Request):
         As `report_events` takes them.
     """
 
-    folder: Path
-    device: str = "auto"
-    precision: Precision = "auto"
-    threads: Threads | None = None
-
     def run(self, control: Control | None = None) -> Iterator[Event]:
         """Write it in this process; events and errors as `report_events`."""
         from napari_xseg.experiments.report import report_events
-        from napari_xseg.experiments.suite import Suite
 
         start = time.monotonic()
         with requests._threads_kept():
-            path = yield from report_events(Suite.open(self.folder), compute=compute_of(self))
+            path = yield from report_events(self.suite(), compute=self.compute)
         yield Finished(path, "done", time.monotonic() - start)
-
-
-def compute_of(request: ExperimentRequest | ExperimentEstimate | ExperimentReport) -> Compute:
-    """Where a request computes."""
-    from napari_xseg.experiments.running import Compute
-
-    return Compute(request.device, request.precision, request.threads)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_xseg.errors import XsegError
-from napari_xseg.experiments.glance import Glance
+from napari_xseg.experiments.glance import RUNS, SUITE, Glance
 from napari_xseg.experiments.report.page import PAGE
 from napari_xseg.experiments.running import SCORES
-from napari_xseg.experiments.suite import RUNS, SUITE
 
 if TYPE_CHECKING:
     from pathlib import Path

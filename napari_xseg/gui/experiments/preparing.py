@@ -10,10 +10,10 @@ from napari_xseg.config import Settings
 from napari_xseg.data.slices import format_slices
 from napari_xseg.data.writing import create_writer, save_volume, write_atomic
 from napari_xseg.errors import XsegError
-from napari_xseg.experiments.glance import Glance
+from napari_xseg.experiments.glance import SUITE, Glance
 from napari_xseg.experiments.material import Remembered, Source
 from napari_xseg.experiments.plan import Budget, Plan, load_plans, with_changes
-from napari_xseg.experiments.suite import SUITE, Suite
+from napari_xseg.experiments.suite import Suite
 from napari_xseg.gui.train.plan import FilePlanes, check_labels
 from napari_xseg.jobs import FileSource
 
@@ -92,7 +92,7 @@ class ExperimentPlan:
         """
         labelled = check_count(self.store)
         plans, budget = self.choices.plans(), self.choices.budget
-        return Glance.make(self.folder, plans, Remembered(labelled), budget)
+        return Glance.of(self.folder, plans, Remembered(labelled), budget)
 
     def write(self) -> Suite:
         """Write data and plans into the folder; call it in a background thread.

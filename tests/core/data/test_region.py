@@ -10,7 +10,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_xseg.data.region import EVERYTHING, parse_region
+from napari_xseg.data.region import EVERYTHING, Box, Circle, Everything, Overlap, parse_region
 from napari_xseg.errors import XsegError
 
 if TYPE_CHECKING:
@@ -134,3 +134,16 @@ def test_a_mask_may_be_a_dataset(tmp_path: Path) -> None:
     inside = region.mask(2, (8, 9))
     assert inside is not None
     assert inside.all()
+
+
+def test_an_overlap_has_what_both_have() -> None:
+    box = Box(2, 6, 1, 3)
+    both = Overlap(Circle(), box)
+    shape = (8, 8)
+    expected = Circle().mask(0, shape) & box.mask(0, shape)
+    np.testing.assert_array_equal(both.mask(0, shape), expected)
+    np.testing.assert_array_equal(Overlap(Everything(), box).mask(0, shape), box.mask(0, shape))
+    assert Overlap(Everything(), Everything()).mask(0, shape) is None
+    both.check((3, 8, 8))
+    with pytest.raises(XsegError, match="is not inside"):
+        both.check((3, 5, 5))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from napari_xseg.experiments.glance import Task
     from napari_xseg.experiments.material import Source
-    from napari_xseg.experiments.suite import Task
     from napari_xseg.experiments.trial import Trial
 
     Wrong = Callable[[Trial, float], float]

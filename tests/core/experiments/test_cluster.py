@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_xseg.errors import XsegError
-from napari_xseg.experiments.cluster import Wanted, job_number, submit, write_script
+from napari_xseg.experiments.cluster import Wanted, submit, write_script
 from napari_xseg.experiments.plan import Scale, load_plan
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.experiments.suite import Suite
@@ -60,7 +60,7 @@ def test_an_array_job_does_every_training(
 ) -> None:
     script, count = write_script(suite, system, Wanted(cores=1, gpus=0))
     assert count == len(suite.tasks) == 2
-    assert job_number(submit(script, system)) == "4711"
+    assert submit(script, system) == "Submitted batch job 4711"
     told = (tmp_path / "1.log").read_text(encoding="utf-8")
     assert all(map(suite.is_done, suite.tasks)), told
     assert read_outcomes(suite)[0].complete

@@ -40,8 +40,8 @@ def test_a_glance_knows_what_the_suite_knows(source: Source, tmp_path: Path) -> 
 def test_a_glance_tells_the_time_that_is_left(tmp_path: Path) -> None:
     slices = Remembered(tuple(range(30)))
     timed = with_changes(load_plan("baseline"), "cpu", seconds=10, repeats=2)
-    assert Glance.make(tmp_path, [timed], slices, "cpu").seconds == 40
-    stepped = Glance.make(tmp_path, [small("baseline")], slices, "cpu")
+    assert Glance.of(tmp_path, [timed], slices, "cpu").seconds == 40
+    stepped = Glance.of(tmp_path, [small("baseline")], slices, "cpu")
     assert math.isnan(stepped.seconds)
 
 

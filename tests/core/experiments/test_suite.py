@@ -10,7 +10,7 @@ import pytest
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Finished, StepDone, TrialDone
 from napari_xseg.experiments import running
-from napari_xseg.experiments.plan import Plan, Scale, load_plan
+from napari_xseg.experiments.plan import Conditions, Plan, Scale, Vary, load_plan
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.experiments.suite import Suite, run_suite
 from napari_xseg.model.checkpoint import load_model
@@ -147,3 +147,22 @@ def test_a_folder_without_an_experiment_is_said(tmp_path: Path) -> None:
     (tmp_path / "experiment.json").write_text(json.dumps({"source": 3}), encoding="utf-8")
     with pytest.raises(XsegError, match="experiment"):
         Suite.open(tmp_path)
+
+
+def test_smaller_images_are_the_middle_of_the_region(source: Source, tmp_path: Path) -> None:
+    plan = small("crops", splits=("blocked",), conditions=Conditions(slices=2))
+    plan = plan.replace(vary=Vary(side=(64,)))
+    within = source.replace(roi="circle")
+    suite = Suite.make(tmp_path / "out", (plan,), within, "cpu")
+    assert [event.reason for event in run(suite)] == ["done"]
+    trial = suite.tasks[0].trial
+    learnt = running.region_of(trial, suite.material)
+    assert learnt is not None
+    mask = learnt.mask(0, (96, 96))
+    assert mask is not None
+    assert mask.sum() == 64 * 64
+    scored = running.read_scores(suite.runs / trial.folder)[0.0]
+    circle = suite.material.region
+    assert circle is not None
+    # All of the region is scored, whatever was learnt from.
+    assert all(counts.sum() == circle.mask(0, (96, 96)).sum() for counts in scored.values())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def done(folder: Path, plan: Plan, leave: int = 0) -> Glance:
-    glance = Glance.make(folder, [plan], Remembered(tuple(range(60))), "cpu")
+    glance = Glance.of(folder, [plan], Remembered(tuple(range(60))), "cpu")
     for task in glance.tasks[: len(glance.tasks) - leave]:
         write_result(
             glance,
@@ -73,14 +73,14 @@ def test_conditions_without_a_number_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_what_will_be_run_is_said_before_it_begins(tmp_path: Path) -> None:
     few = Remembered(tuple(range(20)))
-    glance = Glance.make(tmp_path, load_plans("training-size"), few, "cpu")
+    glance = Glance.of(tmp_path, load_plans("training-size"), few, "cpu")
     said = " ".join(overview_words(glance, volume=False))
     assert said.startswith(f"{len(glance.tasks)} trainings on 20 labelled slices")
     assert "points are left out" in said
     assert "25 slices" in left_words(glance)
     assert f"{20 * len(glance.tasks) / 60:.0f} min" in said
-    lis = Glance.make(tmp_path, load_plans("lis"), few, "cpu")
+    lis = Glance.of(tmp_path, load_plans("lis"), few, "cpu")
     assert "Without an unlabelled volume" in " ".join(overview_words(lis, volume=False))
     assert "Without" not in " ".join(overview_words(lis, volume=True))
-    steps = Glance.make(tmp_path, [small("baseline")], few, "cpu")
+    steps = Glance.of(tmp_path, [small("baseline")], few, "cpu")
     assert "Estimate" in " ".join(overview_words(steps, volume=False))
