@@ -112,12 +112,21 @@ class Vary(Settings):
 class Scale(Settings):
     """How much a budget allows: each training's recipe and length, and how many repeats.
 
-    Without `seconds` and `steps` a training is as long as its recipe says.
+    Attributes
+    ----------
+    recipe, seconds, steps
+        Without `seconds` and `steps` a training is as long as its recipe says. Steps
+        are the same on a busy machine, and give the same models again.
+    scored : int, optional
+        So many slices of each split are scored at most, spread evenly over them.
+    repeats
+        Trainings of each point and split.
     """
 
     recipe: str = "quick"
     seconds: Positive | None = None
     steps: Count | None = None
+    scored: Count | None = None
     repeats: Count = 3
 
     @model_validator(mode="after")
@@ -207,7 +216,7 @@ class Plan(Settings):
 
 
 _SCALES: dict[Budget, Scale] = {
-    "cpu": Scale(recipe="quick", seconds=10, repeats=3),
+    "cpu": Scale(recipe="quick", steps=250, scored=20, repeats=3),
     "gpu": Scale(recipe="quick", seconds=60, repeats=5),
     "full": Scale(recipe="poster", repeats=3),
 }

@@ -101,6 +101,14 @@ def split_parts(
     return Parts(_spread(far)[:learnt], tuple(block), guard, share < 1)
 
 
+def thinned(slices: tuple[int, ...], most: int | None) -> tuple[int, ...]:
+    """At most `most` of the slices, evenly from the first to the last; all of them for None."""
+    if most is None or most >= len(slices):
+        return slices
+    places = np.linspace(0, len(slices) - 1, most).round().astype(int)
+    return tuple(slices[place] for place in places)
+
+
 def _spread(slices: Sequence[int]) -> tuple[int, ...]:
     """The slices in an order whose first n are spread evenly along z, for each n."""
     left, taken = list(slices), [slices[len(slices) // 2]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xseg.config import AugmentConfig, TrainConfig
 from napari_xseg.errors import XsegError
-from napari_xseg.experiments.splits import split_parts
+from napari_xseg.experiments.splits import split_parts, thinned
 from napari_xseg.training.recipes import load_recipe
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def make_trials(
             parts = split_parts(
                 material.usable, split, plan.training, plan.validation, repeat, scale.repeats
             )
+            scored = thinned(parts.validation, scale.scored)
             for conditions in plan.points():
                 try:
                     train = parts.first(conditions.slices)
@@ -135,7 +136,7 @@ def make_trials(
                         split=split,
                         repeat=repeat,
                         train=train,
-                        validation=parts.validation,
+                        validation=scored,
                         guard=parts.guard,
                         config=config_of(recipe, conditions, plan.noise_std),
                         noise_std=plan.noise_std,

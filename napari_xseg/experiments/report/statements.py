@@ -71,6 +71,8 @@ def doubts(outcome: Outcome, budget: str) -> list[str]:
             f"slices; there are too few here, so {f'at most {most} train and ' * bool(most)}"
             f"{len(first.trial.validation)} are scored."
         )
+    if first is not None and scale.scored == len(first.trial.validation):
+        said.append(f"With this budget {scale.scored} slices of each split are scored at most.")
     if few_repeats(outcome):
         count = scale.repeats
         said.append(

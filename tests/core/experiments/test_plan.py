@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_xseg.errors import XsegError
+from napari_xseg.experiments.material import Remembered
 from napari_xseg.experiments.plan import (
     PLANS,
     Conditions,
     Plan,
+    Scale,
     Vary,
     load_plan,
     load_plans,
     with_changes,
 )
+from napari_xseg.experiments.trial import make_trials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,3 +98,14 @@ def test_one_budget_is_changed_alone() -> None:
     assert (by_steps.steps, by_steps.seconds) == (7, None)
     with pytest.raises(XsegError, match="give one"):
         with_changes(plan, "cpu", steps=7, seconds=3)
+
+
+def test_a_budget_may_score_fewer_slices() -> None:
+    material = Remembered(tuple(range(40)), "data")
+    plan = load_plan("baseline").replace(budgets={"cpu": Scale(steps=5, scored=3, repeats=2)})
+    trials, _ = make_trials(plan, material, "cpu")
+    whole = plan.replace(budgets={"cpu": Scale(steps=5, repeats=2)})
+    for trial, full in zip(trials, make_trials(whole, material, "cpu")[0], strict=True):
+        assert len(trial.validation) == 3
+        assert set(trial.validation) < set(full.validation)
+        assert trial.train == full.train

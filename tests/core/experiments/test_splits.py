@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_xseg.errors import XsegError
-from napari_xseg.experiments.splits import split_parts
+from napari_xseg.experiments.splits import split_parts, thinned
 
 
 @given(
@@ -67,3 +68,15 @@ def test_more_slices_than_there_are_is_said() -> None:
 def test_a_block_that_leaves_none_to_train_on_is_said() -> None:
     with pytest.raises(XsegError, match="guard gap of 3 slices leaves none of 30"):
         split_parts(range(30), "blocked", 1, 29, 0, 1)
+
+
+@given(count=st.integers(1, 120), most=st.integers(1, 130))
+def test_thinned_slices_lie_evenly_and_are_no_more_than_asked(count: int, most: int) -> None:
+    slices = tuple(range(10, 10 + count))
+    kept = thinned(slices, most)
+    assert len(kept) == min(count, most)
+    assert set(kept) <= set(slices)
+    gaps = np.diff(kept)
+    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+    assert most == 1 or (kept[0], kept[-1]) == (slices[0], slices[-1])
+    assert thinned(slices, None) == slices
