@@ -25,6 +25,7 @@ from napari_xseg.experiments.report.tables import (
     published_table,
     runs_table,
 )
+from napari_xseg.experiments.report.unlabelled import unlabelled_part
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.experiments.running import Compute
 
@@ -130,7 +131,8 @@ def report_events(
             drawn.add(shown)
         yield Progress("report", done, total, time.monotonic() - start)
     warnings = _draw_slices(suite, outcomes, drawn, compute or Compute())
-    _write(suite, outcomes, drawn, warnings)
+    without_truth, faults = _draw_unlabelled(suite, outcomes, drawn)
+    _write(suite, outcomes, drawn, [*warnings, *faults], without_truth)
     yield Progress("report", total, total, time.monotonic() - start)
     return folder / PAGE
 
@@ -187,12 +189,32 @@ def _draw_slices(
     return warnings
 
 
+def _draw_unlabelled(
+    suite: Suite, outcomes: Sequence[Outcome], drawn: _Drawn
+) -> tuple[list[str], list[str]]:
+    """Draw the volume without labels; gives what is said of it, and what could not be drawn."""
+    plan = next((outcome.plan for outcome in outcomes if outcome.plan.unlabelled), None)
+    try:
+        part = None if plan is None else unlabelled_part(suite)
+    except XsegError as error:
+        return [], [f"The volume without labels is missing: {error}"]
+    if plan is None or part is None:
+        return [], []
+    for shown in part.shown:
+        drawn.add(shown, plan.name)
+    return part.words, []
+
+
 def _write(
-    suite: Suite, outcomes: Sequence[Outcome], drawn: _Drawn, warnings: Sequence[str]
+    suite: Suite,
+    outcomes: Sequence[Outcome],
+    drawn: _Drawn,
+    warnings: Sequence[str],
+    without_truth: Sequence[str],
 ) -> None:
     from napari_xseg.data.writing import write_atomic
 
-    told = _told(suite, outcomes, drawn, warnings)
+    told = _told(suite, outcomes, drawn, warnings, without_truth)
     write_atomic(drawn.folder / RESULTS, results_csv(outcomes, suite.material.labels.classes))
     write_atomic(drawn.folder / RUNS, runs_table(outcomes, whole=True).csv())
     write_atomic(drawn.folder / TEXT, _render("experiment.md", told, escape=False))
@@ -200,7 +222,11 @@ def _write(
 
 
 def _told(
-    suite: Suite, outcomes: Sequence[Outcome], drawn: _Drawn, warnings: Sequence[str]
+    suite: Suite,
+    outcomes: Sequence[Outcome],
+    drawn: _Drawn,
+    warnings: Sequence[str],
+    without_truth: Sequence[str],
 ) -> dict[str, Any]:
     classes = suite.material.labels.classes
     said = findings(outcomes)
@@ -210,7 +236,10 @@ def _told(
         "findings": [*said, *([_CAUTION] if said else [])],
         "warnings": list(warnings),
         "published": published_table(outcomes),
-        "sections": [_section(suite, outcome, drawn) for outcome in outcomes],
+        "sections": [
+            _section(suite, outcome, drawn, without_truth if outcome.plan.unlabelled else ())
+            for outcome in outcomes
+        ],
         "noise": drawn.by_plan.get("", []),
         "six": drawn.by_plan.get(_SIX, []),
         "slices": drawn.by_plan.get(_SLICES, []),
@@ -237,13 +266,14 @@ def _about(suite: Suite) -> Iterator[str]:
     )
 
 
-def _section(suite: Suite, outcome: Outcome, drawn: _Drawn) -> dict[str, Any]:
+def _section(suite: Suite, outcome: Outcome, drawn: _Drawn, words: Sequence[str]) -> dict[str, Any]:
     table: Table = points_table(outcome)
     return {
         "title": outcome.plan.title,
         "name": outcome.plan.name,
         "question": outcome.plan.question,
         "doubts": doubts(outcome, suite.budget),
+        "words": words,
         "table": table,
         "figures": drawn.by_plan.get(outcome.plan.name, []),
     }

@@ -63,16 +63,17 @@ def doubts(outcome: Outcome, budget: str) -> list[str]:
     plan, scale = outcome.plan, outcome.plan.scale(budget)  # type: ignore[arg-type]
     said = []
     first = next(iter(outcome.results), None)
+    scored = 0 if first is None else len(first.trial.validation)
     if outcome.scaled and first is not None:
         free = [one.trial for one in outcome.results if one.trial.conditions.slices is None]
         most = max((len(trial.train) for trial in free), default=0)
         said.append(
             f"Scaled down: published with {plan.training} training and {plan.validation} scored "
             f"slices; there are too few here, so {f'at most {most} train and ' * bool(most)}"
-            f"{len(first.trial.validation)} are scored."
+            f"{scored} are scored."
         )
-    if first is not None and scale.scored == len(first.trial.validation):
-        said.append(f"With this budget {scale.scored} slices of each split are scored at most.")
+    if scored and scored == scale.scored:
+        said.append(f"This budget scores {scored} slices at most, spread evenly over the split's.")
     if few_repeats(outcome):
         count = scale.repeats
         said.append(

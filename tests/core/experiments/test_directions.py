@@ -70,6 +70,12 @@ def test_every_plan_runs_to_its_report(tmp_path: Path) -> None:
     assert suspects_path(mask_path(suite)).exists()
     page = write_report(suite).read_text(encoding="utf-8")
     assert all(plan.title in page for plan in plans)
+    assert "There is no truth for this volume" in page
+    assert "places are suspicious" in page
+    fractions = (tmp_path / "out" / "figures" / "unlabelled-fractions.csv").read_text()
+    rows = [line.split(",") for line in fractions.splitlines()]
+    assert len(rows) == SLICES + 1
+    assert all(sum(map(float, row[1:])) == pytest.approx(100, abs=0.01) for row in rows[1:])
 
 
 # -- directions -------------------------------------------------------------

@@ -92,7 +92,9 @@ def test_an_unknown_plan_names_those_there_are() -> None:
 def test_one_budget_is_changed_alone() -> None:
     plan = with_changes(Plan(name="x", title="x"), "cpu", repeats=1, seconds=None)
     assert plan.scale("cpu").repeats == 1
-    assert plan.scale("cpu").seconds == 20
+    assert plan.scale("cpu").steps == 250
+    by_time = with_changes(plan, "cpu", seconds=7).scale("cpu")
+    assert (by_time.steps, by_time.seconds) == (None, 7)
     assert plan.scale("gpu").repeats == 5
     by_steps = with_changes(plan, "cpu", steps=7).scale("cpu")
     assert (by_steps.steps, by_steps.seconds) == (7, None)
