@@ -20,6 +20,7 @@ from superqt import QElidingLabel
 
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.convert_dialog import ConvertDialog, label_values
+from napari_xseg.gui.dock import Links, guarded
 from napari_xseg.gui.forms import Choice
 from napari_xseg.gui.images import images_of
 from napari_xseg.gui.layers import classes_of, kind_of
@@ -61,6 +62,7 @@ class DataBar(QWidget):
         super().__init__(parent)
         self.session = session
         self.opener = Opener(session, self)
+        self._guarded = partial(guarded, session)
         self._make_widgets()
         self._lay_out(labels, project)
         self.image.activated.connect(lambda _: self._guarded(self._choose_image))
@@ -68,24 +70,18 @@ class DataBar(QWidget):
         self.new.clicked.connect(lambda: self._guarded(session.new_labels))
         self.change.clicked.connect(lambda: self._guarded(self._change_folder))
         self.opener.busy_changed.connect(self._show_busy)
-        for signal, slot in self._links():
-            signal.connect(slot)
+        self._links = Links(
+            (session.layers_changed, self._on_layers),
+            (session.image_changed, self._show),
+            (session.labels_changed, self._show),
+            (session.project_changed, self._show_project),
+        )
         self._choose_first()
         self._show()
 
     def leave(self) -> None:
         """Let go of the session: the window closes, or the dock."""
-        for signal, slot in self._links():
-            signal.disconnect(slot, missing_ok=True)
-
-    def _links(self) -> list[tuple[Any, Any]]:
-        session = self.session
-        return [
-            (session.layers_changed, self._on_layers),
-            (session.image_changed, self._show),
-            (session.labels_changed, self._show),
-            (session.project_changed, self._show_project),
-        ]
+        self._links.leave()
 
     def _make_widgets(self) -> None:
         self.image = Choice()
@@ -194,12 +190,6 @@ class DataBar(QWidget):
         )
         if chosen and start is not None:
             self.session.move_project(_project_in(Path(chosen), start.name))
-
-    def _guarded(self, action: Callable[[], object]) -> None:
-        try:
-            action()
-        except XsegError as error:
-            self.session.show_error(error)
 
     # -- what changes elsewhere ---------------------------------------------
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QLocale, QObject, Qt
+from qtpy.QtCore import QLocale, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QComboBox,
-    QDockWidget,
     QDoubleSpinBox,
     QFrame,
     QScrollArea,
@@ -17,11 +18,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_xseg.gui.in_front import Retreat
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qtpy.QtGui import QDoubleValidator, QKeyEvent
 
 # Pixels of the side of a class's colour.
 SWATCH = 14
+# The property of a button that keeps what its tip says where it can be pressed.
+_OWN_TIP = "own tip"
 _C = QLocale(QLocale.Language.C)
 _C.setNumberOptions(
     QLocale.NumberOption.RejectGroupSeparator | QLocale.NumberOption.OmitGroupSeparator
@@ -65,13 +72,21 @@ class NumberField(QDoubleSpinBox):
         self.setMinimumWidth(70)
 
     def validate(self, text: str | None, position: int) -> tuple[QDoubleValidator.State, str, int]:
-        """Accept a comma as the decimal point."""
-        state, mended, place = super().validate((text or "").replace(",", "."), position)
+        """Accept a comma as the decimal point; of whole numbers, what rounding makes one."""
+        pointed = (text or "").replace(",", ".")
+        whole, point, fraction = pointed.removesuffix(self.suffix()).partition(".")
+        if point and not self.decimals() and (fraction.isdigit() or not fraction):
+            return super().validate(whole + self.suffix(), len(whole))[0], pointed, position
+        state, mended, place = super().validate(pointed, position)
         return state, mended, place
 
     def valueFromText(self, text: str | None) -> float:
-        """The number that the text says."""
-        return super().valueFromText((text or "").replace(",", "."))
+        """The number that the text says, rounded where it is a whole one."""
+        pointed = (text or "").replace(",", ".")
+        number = pointed.removesuffix(self.suffix())
+        if "." in number and not self.decimals():
+            return float(math.floor(float(number) + 0.5))
+        return super().valueFromText(pointed)
 
     def wheelEvent(self, event: object) -> None:
         """Scroll the dock, not the number, unless it has the focus."""
@@ -79,6 +94,16 @@ class NumberField(QDoubleSpinBox):
             super().wheelEvent(event)  # type: ignore[arg-type]
         else:
             event.ignore()  # type: ignore[attr-defined]
+
+
+def allow(button: QAbstractButton, why_not: str) -> None:
+    """Let a button be pressed where nothing speaks against it; else its tip says what does."""
+    tip = button.property(_OWN_TIP)
+    if tip is None:
+        tip = button.toolTip()
+        button.setProperty(_OWN_TIP, tip)
+    button.setEnabled(not why_not)
+    button.setToolTip(why_not or tip)
 
 
 class Fold(QWidget):
@@ -107,66 +132,42 @@ class Fold(QWidget):
         self._content.setVisible(open_)
 
 
-def scrolled(content: QWidget, parent: QWidget) -> QScrollArea:
-    """Fill `parent` with `content`, which scrolls up and down where the screen is small."""
-    area = QScrollArea(parent)
+def fill(page: QWidget, parts: Iterable[QWidget], foot: Iterable[QWidget] = ()) -> QScrollArea:
+    """Stack `parts` in a page; they scroll where the screen is small, and the foot stays.
+
+    Returns
+    -------
+    QScrollArea
+        It has the parts.
+    """
+    area = QScrollArea(page)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    content = QWidget()
+    _stack(content, parts, top=6, spacing=4).addStretch(1)
     area.setWidget(content)
-    layout = QVBoxLayout(parent)
+    layout = QVBoxLayout(page)
     layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(area)
+    layout.setSpacing(0)
+    layout.addWidget(area, 1)
     Retreat(area)
+    below = list(foot)
+    if below:
+        frame = QFrame()
+        _stack(frame, below, top=4, spacing=3)
+        layout.addWidget(frame)
+        Retreat(frame)
     return area
 
 
-class Retreat(QObject):
-    """Hides a dock's content while another tab covers it, from the Tab key and from Alt keys.
-
-    To Qt a covered tab is visible: its fields would take the focus unseen, and its
-    underlined letters would compete with those in front.
-
-    Parameters
-    ----------
-    content : QWidget
-        Has its parent already, which lies in a dock, or will.
-    """
-
-    def __init__(self, content: QWidget) -> None:
-        super().__init__(content)
-        self._content = content
-        self._dock: QDockWidget | None = None
-        parent = content.parentWidget()
-        assert parent is not None
-        parent.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Find the dock when it is first shown."""
-        if event is not None and event.type() == QEvent.Type.Show:
-            dock = _dock_of(self._content)
-            if dock is not None and dock is not self._dock:
-                self._dock = dock
-                dock.visibilityChanged.connect(self._content.setVisible)
-        return False
-
-
-def _dock_of(widget: QWidget) -> QDockWidget | None:
-    within: QWidget | None = widget
-    while within is not None and not isinstance(within, QDockWidget):
-        within = within.parentWidget()
-    return within
-
-
-def in_front(widget: QWidget) -> bool:
-    """Whether a widget's dock, and its page there, can be seen: their tabs are in front.
-
-    In a window that is not shown, everything counts as in front.
-    """
-    if not widget.window().isVisible():
-        return True
-    within = _dock_of(widget) or widget
-    return widget.isVisibleTo(within) and not within.visibleRegion().isEmpty()
+def _stack(within: QWidget, parts: Iterable[QWidget], *, top: int, spacing: int) -> QVBoxLayout:
+    layout = QVBoxLayout(within)
+    layout.setContentsMargins(6, top, 6, 6)
+    layout.setSpacing(spacing)
+    for part in parts:
+        layout.addWidget(part)
+    return layout
 
 
 class Choice(QComboBox):

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_xseg.data.project import ImageMoved
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.lazy import LazyImage
 from napari_xseg.gui.opening import NeedsUnlabelled, Opened, open_pair, open_path
 from napari_xseg.gui.reader import ask_unlabelled
 from napari_xseg.gui.side_by_side import folder_of_slices, says_labels
@@ -18,6 +19,7 @@ from napari_xseg.gui.side_by_side import folder_of_slices, says_labels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari.layers import Image
     from qtpy.QtWidgets import QWidget
 
     from napari_xseg.data.labels import Unlabelled
@@ -85,29 +87,48 @@ class Opener(QObject):
             return  # the user thought better of it
         self.open(paths, answer)
 
-    def _show(self, found: Found) -> None:
+    def _show(self, read: tuple[Found, list[XsegError]]) -> None:
         self.busy_changed.emit(False)
-        try:
-            for opened, layers in found:
-                for warning in opened.warnings:
-                    self._session.warn(warning)
+        found, faults = read
+        for opened, layers in found:
+            for warning in opened.warnings:
+                self._session.warn(warning)
+            try:
                 if opened.project is not None:
                     self._open_project(opened.project)
                 else:
                     self._show_layers(layers)
-        except XsegError as error:
-            self._session.show_error(error)
+            except XsegError as error:
+                faults.append(error)
+        if len(faults) > 1:
+            faults = [XsegError(f"{len(faults)} things were not opened, the first: {faults[0]}")]
+        for fault in faults:
+            self._session.show_error(fault)
 
     def _show_layers(self, layers: list[tuple[Any, dict[str, Any], str]]) -> None:
         session = self._session
         for data, options, kind in layers:
             if kind == "image":
-                session.set_image(session.layers.add(data, options, kind))  # type: ignore[arg-type]
+                image: Any = self._open_already(data) or session.layers.add(data, options, kind)
+                session.set_image(image)
             elif session.store is None or session.image is None or len(layers) == 1:
                 made: Any = session.layers.add(data, options, kind)
                 if session.images is not None and made.data.shape == session.images.shape:
                     self._use(made)
             # Else the image has a project, whose labels are these or come from them.
+
+    def _open_already(self, data: Any) -> Image | None:
+        """The layer that shows these files, made the active one; the user is told."""
+        layers = self._session.layers
+        for layer in layers.images():
+            shown = layer.data
+            if isinstance(shown, LazyImage) and shown.source and shown.source == data.source:
+                layers.select(layer)
+                self._session.notify(
+                    f"{layer.name} is open already; remove its layer first to read the files anew."
+                )
+                return layer
+        return None
 
     def _use(self, layer: Any) -> None:
         if self._session.store is None or may_replace(self._session, layer, self._window):
@@ -136,8 +157,23 @@ class Opener(QObject):
         return ""
 
 
-def read_all(paths: list[Path], unlabelled: Unlabelled) -> Found:
-    """Open each path, or two as a pair; the layers' data and options with it."""
+def read_all(paths: list[Path], unlabelled: Unlabelled) -> tuple[Found, list[XsegError]]:
+    """Open each path, or two as a pair; the layers' data and options with it.
+
+    Returns
+    -------
+    tuple
+        What was found; and of several paths, what was wrong with those that cannot be
+        opened.
+
+    Raises
+    ------
+    NeedsUnlabelled
+        As `open_path`.
+    XsegError
+        Nothing can be opened where one thing was meant.
+    """
+    faults: list[XsegError] = []
     says = [says_labels(path.name) for path in paths]
     if len(paths) == 2 and sum(says) == 1:
         images, labels = (paths[says.index(which)] for which in (False, True))
@@ -145,8 +181,15 @@ def read_all(paths: list[Path], unlabelled: Unlabelled) -> Found:
     elif (folder := folder_of_slices(paths)) is not None:
         opened = [open_path(folder, unlabelled=unlabelled)]
     else:
-        opened = [open_path(path, unlabelled=unlabelled) for path in paths]
-    return [(one, one.layers()) for one in opened]
+        opened = []
+        for path in paths:
+            try:
+                opened.append(open_path(path, unlabelled=unlabelled))
+            except NeedsUnlabelled:
+                raise
+            except XsegError as error:
+                faults.append(error)
+    return [(one, one.layers()) for one in opened], faults
 
 
 def may_replace(session: Session, layer: Any, window: QWidget) -> bool:

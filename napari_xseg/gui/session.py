@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari import Viewer
+    from napari.layers import Layer
 
     from napari_xseg.events import Event
     from napari_xseg.gui.worker import Job, TakesJobs
@@ -88,17 +89,35 @@ class Session(ProjectState):
     # -- what is looked at --------------------------------------------------
 
     @property
+    def flat(self) -> bool:
+        """Whether single slices are seen, along z."""
+        dims = self.viewer.dims
+        return bool(dims.ndisplay == 2 and tuple(dims.order) == tuple(range(dims.ndim)))
+
+    def flatten(self) -> None:
+        """Leave 3D and views from the side."""
+        if not self.flat:
+            dims = self.viewer.dims
+            dims.ndisplay, dims.order = 2, tuple(range(dims.ndim))
+
+    @property
     def z(self) -> int | None:
         """The slice in view, by z of the image; None without one, in 3D or seen from the side."""
-        dims = self.viewer.dims
-        if self.image is None or self.images is None or dims.ndisplay != 2:
-            return None
-        if tuple(dims.order) != tuple(range(dims.ndim)):
+        if self.image is None or self.images is None or not self.flat:
             return None
         if self.image.ndim == 2:
             return 0
-        at = int(np.round(self.image.world_to_data(dims.point)[-3]))
+        at = int(np.round(self.image.world_to_data(self.viewer.dims.point)[-3]))
         return min(max(at, 0), self.images.shape[0] - 1)
+
+    def slice_of(self, layer: Layer | None) -> int | None:
+        """The slice of a layer in view; None where `z` is, beside the layer, or without it."""
+        if layer is None or layer not in self.layers or not self.flat:
+            return None
+        if layer.ndim == 2:
+            return 0
+        at = int(np.round(layer.world_to_data(self.viewer.dims.point)[-3]))
+        return at if 0 <= at < layer.data.shape[-3] else None
 
     @property
     def camera(self) -> Any:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 # What the engine's warning about grey values names, and the Predict dock has a box for.
 FLAG = "; --match-intensity maps them onto those"
-MATCH = "; Match intensity in the Predict dock maps them"
 _AGAIN = 3.0  # s in which the same words are not said twice
 
 

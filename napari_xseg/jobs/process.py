@@ -199,19 +199,19 @@ class EngineProcess:
             thread.join(timeout=1)
         silent = silent or self._fell_silent
         if self._asked:
-            what = "The engine was ended at once, as asked"
+            what = "The engine was ended at once, as asked,"
         elif silent:
             what = "The engine did not answer any more and was ended"
         else:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             often = ", often for want of memory" if code == -9 else ""
-            what = f"The engine process ended ({how}{often})"
+            what = f"The engine, which computes, ended unexpectedly ({how}{often})"
         left = (
             "in the middle of this job: what the job had saved stands"
             if number in self._begun
             else "before this job had begun: nothing of it was done"
         )
-        text = f"{what}, {left}. Start the job again; a new engine takes it."
+        text = f"{what} {left}, so start the job again."
         return EngineDied(text, asked=self._asked, details=self.last_words)
 
     def _read(self) -> None:

@@ -191,6 +191,56 @@ def test_what_cannot_be_opened_is_said(
     assert bar.open.isEnabled()
 
 
+def test_of_several_the_good_ones_open_and_the_wrong_one_is_named(
+    bar: DataBar,
+    pair_of_folders: tuple[Path, Path],
+    tmp_path: Path,
+    said: list[str],
+    wait_idle: Callable[..., None],
+) -> None:
+    folder, _ = pair_of_folders
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(b"no picture")
+    bar.opener.take_drops(bar)
+    assert drop(bar, bad, folder)
+    wait_idle(bar.session)
+    assert bar.session.images is not None
+    assert bar.session.images.shape == (8, 96, 128)
+    assert [words.split(":")[0] for words in said] == ["bad.tif"]
+    assert bar.open.isEnabled()
+    gone = tmp_path / "gone.tif"
+    assert drop(bar, bad, gone)
+    wait_idle(bar.session)
+    assert said[1].startswith("2 things were not opened, the first: ")
+    assert "bad.tif" in said[1]
+
+
+def test_a_folder_dropped_twice_is_one_layer(
+    bar: DataBar,
+    pair_of_folders: tuple[Path, Path],
+    said: list[str],
+    wait_idle: Callable[..., None],
+) -> None:
+    folder, _ = pair_of_folders
+    session, layers = bar.session, bar.session.viewer.layers
+    bar.opener.take_drops(bar)
+    drop(bar, folder)
+    wait_idle(session)
+    scan = session.image
+    other = session.viewer.add_image(np.zeros((3, 20, 20), np.uint8), name="other")
+    session.set_image(other)
+    layers.selection.active = other
+    drop(bar, folder)
+    wait_idle(session)
+    assert list(layers) == [scan, other]
+    assert session.image is scan
+    assert layers.selection.active is scan
+    assert said == ["scan is open already; remove its layer first to read the files anew."]
+    drop(bar, folder / "s000.tif")
+    wait_idle(session)
+    assert len(layers) == 3
+
+
 def test_labels_that_may_mean_not_labelled_are_asked_for_once(
     bar: DataBar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_idle: Callable[..., None]
 ) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QPushButton, QWidget
 
-from napari_xseg.gui.forms import Retreat, scrolled
+from napari_xseg.gui.forms import NumberField, allow, fill
 
 AREA = Qt.DockWidgetArea.RightDockWidgetArea
 
@@ -19,12 +19,8 @@ class Tab:
     def __init__(self, window: QMainWindow) -> None:
         self.dock = QDockWidget(window)
         self.above, self.below = QPushButton("&Brush"), QPushButton("&Train")
-        whole, upper = QWidget(), QWidget()
-        scrolled(self.above, upper)
-        layout = QVBoxLayout(whole)
-        layout.addWidget(upper)
-        layout.addWidget(self.below)
-        Retreat(self.below)
+        whole = QWidget()
+        fill(whole, [self.above], foot=[self.below])
         self.dock.setWidget(whole)
         window.addDockWidget(AREA, self.dock)
         self.clicked: list[str] = []
@@ -64,3 +60,39 @@ def test_keys_reach_the_dock_in_front_alone(window: QMainWindow, qtbot: Any) -> 
             qtbot.keyClick(focus, Qt.Key.Key_Tab)
         assert {front.above, front.below} <= seen
         assert not seen & {behind.above, behind.below}
+
+
+@pytest.mark.parametrize(
+    ("decimals", "keys", "value"),
+    [
+        (0, "4,5", 5),
+        (0, "4.4", 4),
+        (0, "4,", 4),
+        (0, ",9", 4),  # nothing in front of the comma: the number before stays
+        (0, "45", 45),
+        (0, "99,9", 100),
+        (0, "4,x5", 5),
+        (2, "0,5", 0.5),
+        (2, "4.25", 4.25),
+    ],
+)
+def test_a_typed_comma_is_a_decimal_point(
+    decimals: int, keys: str, value: float, qtbot: Any
+) -> None:
+    field = NumberField(0, 100, 4, decimals=decimals, suffix=" px")
+    qtbot.addWidget(field)
+    field.show()
+    field.selectAll()
+    qtbot.keyClicks(field, keys)
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert field.value() == value
+
+
+def test_a_button_says_why_it_cannot_be_pressed(qtbot: Any) -> None:
+    button = QPushButton("Save")
+    qtbot.addWidget(button)
+    button.setToolTip("Save it.")
+    for why_not in ("There is nothing.", "", "There is nothing.", ""):
+        allow(button, why_not)
+        assert button.isEnabled() is not bool(why_not)
+        assert button.toolTip() == (why_not or "Save it.")

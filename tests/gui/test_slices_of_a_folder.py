@@ -28,7 +28,8 @@ def slices(tmp_path: Path) -> list[Path]:
 
 
 def test_all_slices_of_a_folder_are_one_volume(slices: list[Path]) -> None:
-    (found,) = read_all(slices[::-1], None)
+    (found,), faults = read_all(slices[::-1], None)
+    assert not faults
     ((data, options, kind),) = found[1]
     assert (kind, data.shape, options["name"]) == ("image", (5, 8, 9), "scan")
 

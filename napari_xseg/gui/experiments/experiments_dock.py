@@ -6,24 +6,16 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QTimer, QUrl
+from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_xseg.data.runs_list import stamp_of
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
+from napari_xseg.gui.dock import Dock
 from napari_xseg.gui.experiments.experiment_bar import ExperimentBar
 from napari_xseg.gui.experiments.experimenting import experiments_of
 from napari_xseg.gui.experiments.found import Found, find_experiments
@@ -37,13 +29,11 @@ from napari_xseg.gui.experiments.preparing import (
     plan_experiment,
 )
 from napari_xseg.gui.experiments.results_page import ResultsPage
-from napari_xseg.gui.focus_ring import FocusRing
-from napari_xseg.gui.forms import Fold, scrolled
+from napari_xseg.gui.forms import Fold, fill
+from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.job_bar import time_words
-from napari_xseg.gui.session import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import napari
@@ -57,7 +47,7 @@ SETTINGS = "experiments"
 _NUMBERS = count(1)
 
 
-class ExperimentsDock(QWidget):
+class ExperimentsDock(Dock):
     """Runs plans on the session's image and labels.
 
     Parameters
@@ -66,8 +56,7 @@ class ExperimentsDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self.session = session_of(napari_viewer)
+        super().__init__(napari_viewer)
         self.experiments = experiments_of(self.session)
         self._overviews = self._findings = 0
         self._found: list[Found] = []
@@ -78,6 +67,8 @@ class ExperimentsDock(QWidget):
         self._settling.setSingleShot(True)
         self._settling.setInterval(PACE)
         self._settling.timeout.connect(self._look_over)
+        self._settle = WhenSeen(self, self._settling.start)
+        self._finding = WhenSeen(self, self._find)
         self._connect()
         self.form.set_devices(self.session.devices)
         self._on_project()
@@ -121,48 +112,23 @@ class ExperimentsDock(QWidget):
         self.plan_fold = Fold("Plan", plan, open_=True)
         self.results_fold = Fold("Results", self.results)
         self.found_fold = Fold("Experiments of this project", self.found, open_=True)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(4)
-        for part in (self.data, self.plan_fold, self.results_fold, self.found_fold):
-            layout.addWidget(part)
-        layout.addStretch(1)
-        self.area_parent = QWidget()
-        self.area = scrolled(content, self.area_parent)
-        FocusRing(self)
-        # Otherwise napari puts an empty stretch below, which takes half of the height.
-        self.area_parent.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(0)
-        outer.addWidget(self.area_parent, 1)
-        outer.addWidget(self._foot())
-
-    def _foot(self) -> QWidget:
-        """What stays in sight while the rest scrolls."""
-        foot = QFrame()
-        layout = QVBoxLayout(foot)
-        layout.setContentsMargins(6, 4, 6, 6)
-        layout.setSpacing(3)
-        for part in (self.cut_short, self.bar, self.report, self.reason):
-            layout.addWidget(part)
-        return foot
+        parts = (self.data, self.plan_fold, self.results_fold, self.found_fold)
+        self.area = fill(self, parts, foot=(self.cut_short, self.bar, self.report, self.reason))
 
     def _connect(self) -> None:
         session, experiments = self.session, self.experiments
-        self.form.value_changed.connect(self._on_choices)
-        self.start.clicked.connect(self._start)
-        self.estimate.clicked.connect(self._estimate)
+        self.form.value_changed.connect(self._settle.now)
+        self.start.clicked.connect(lambda: self.guarded(self._start))
+        self.estimate.clicked.connect(lambda: self.guarded(self._estimate))
         self.report.clicked.connect(lambda: experiments.report())
         self.go_on.clicked.connect(self._go_on_last)
         self.found.asked.connect(self._on_asked)
         self.results.said.connect(self.bar.show_message)
-        self._links: list[tuple[Any, Callable[..., None]]] = [
+        self.listen(
             (session.image_changed, self._on_project),
-            (session.labels_changed, self._settle),
-            (session.slices_changed, self._settle),
-            (session.classes_changed, self._settle),
+            (session.labels_changed, self._settle.now),
+            (session.slices_changed, self._settle.now),
+            (session.classes_changed, self._settle.now),
             (session.project_changed, self._on_project),
             (session.devices_changed, self._on_devices),
             (experiments.changed, self._on_experiment),
@@ -171,33 +137,17 @@ class ExperimentsDock(QWidget):
             (experiments.outcomes_changed, self.results.show_outcomes),
             (experiments.estimated, self._on_estimated),
             (experiments.report_written, self._open_report),
-            (session.closed, self.leave),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
-        session.viewer.events.theme.connect(self._on_theme)
+            (session.viewer.events.theme, self._on_theme),
+        )
 
-    def leave(self) -> None:
-        """Follow the session no more; the experiment goes on."""
-        if not self._links:
-            return
-        for signal, slot in self._links:
-            signal.disconnect(slot, missing_ok=True)
-        self._links.clear()
-        self.session.viewer.events.theme.disconnect(self._on_theme)
+    def let_go(self) -> None:
+        """Leave the experiment to itself."""
         self._settling.stop()
         self._overviews += 1
         self._findings += 1
         self.data.leave()
         self.results.leave()
         self.bar.follow(None)
-
-    def event(self, event: QEvent | None) -> bool:
-        """Go when napari takes the dock out of its window."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.leave()
-            self.deleteLater()
-        return super().event(event)
 
     # -- choices ------------------------------------------------------------
 
@@ -212,8 +162,8 @@ class ExperimentsDock(QWidget):
         place = self.session.project_folder
         if current is not None and not current.running and current.project != place:
             self.experiments.show(None)
-        self._find()
-        self._settle()
+        self._finding.now()
+        self._settle.now()
 
     def _keep_choices(self, choices: ExperimentChoices) -> None:
         project = self.session.require_project()
@@ -221,14 +171,8 @@ class ExperimentsDock(QWidget):
         if project.settings.get(SETTINGS) != kept:
             project.save_settings({**project.settings, SETTINGS: kept})
 
-    def _on_choices(self) -> None:
-        self._settle()
-
     def _on_devices(self) -> None:
         self.form.set_devices(self.session.devices)
-
-    def _settle(self, _: object = None) -> None:
-        self._settling.start()
 
     def _plan(self, folder: Path | None = None) -> ExperimentPlan:
         """The experiment as it is chosen; XsegError where it cannot be."""
@@ -281,30 +225,22 @@ class ExperimentsDock(QWidget):
     # -- orders -------------------------------------------------------------
 
     def _start(self) -> None:
-        try:
-            self._keep_choices(self.form.value())
-            self.experiments.start(self._plan(self._place()))
-        except XsegError as error:
-            self.session.show_error(error)
+        self._keep_choices(self.form.value())
+        self.experiments.start(self._plan(self._place()))
 
     def _estimate(self) -> None:
         folder = self.session.jobs.engine.folder / f"estimate-{next(_NUMBERS)}"
-        try:
-            self.experiments.estimate(self._plan(folder))
-        except XsegError as error:
-            self.session.show_error(error)
+        self.experiments.estimate(self._plan(folder))
 
     def _on_estimated(self, seconds: float) -> None:
         self.bar.show_message(f"It will take about {time_words(seconds)}, scoring included.")
 
     def _on_asked(self, what: str, found: Found) -> None:
-        try:
-            if what == "go_on":
-                self.experiments.go_on(found.folder, self.form.value().device)
-            else:
-                self.experiments.show(found.folder)
-        except XsegError as error:
-            self.session.show_error(error)
+        experiments, folder = self.experiments, found.folder
+        if what == "go_on":
+            self.guarded(lambda: experiments.go_on(folder, self.form.value().device))
+        else:
+            self.guarded(lambda: experiments.show(folder))
 
     def _go_on_last(self) -> None:
         left = self._unfinished()
@@ -332,7 +268,7 @@ class ExperimentsDock(QWidget):
         self.found.set_busy(experiments.running)
         self.report.setEnabled(current is not None and experiments.reporting is None)
         self.results.show_outcomes()
-        self._find()
+        self._finding.now()
 
     def _find(self) -> None:
         """List the project's experiments in the background."""
@@ -362,5 +298,4 @@ class ExperimentsDock(QWidget):
         return max(left, key=lambda one: one.changed, default=None)
 
     def _on_theme(self, _: object = None) -> None:
-        theme = get_theme(self.session.viewer.theme)
-        self.results.set_theme(theme.text.as_hex(), theme.background.as_hex())
+        self.results.set_theme(*self.colours)

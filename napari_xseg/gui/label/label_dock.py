@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QGridLayout,
     QGroupBox,
@@ -17,22 +17,19 @@ from qtpy.QtWidgets import (
 
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
-from napari_xseg.gui.focus_ring import FocusRing
-from napari_xseg.gui.forms import Fold, scrolled
+from napari_xseg.gui.dock import Dock, looks
+from napari_xseg.gui.forms import Fold, fill
+from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.label.brush_bar import BrushBar
 from napari_xseg.gui.label.class_chooser import ClassChooser
 from napari_xseg.gui.label.label_keys import bind_class_keys, choose_class, chosen_class
 from napari_xseg.gui.label.next_slice import NextSlicePanel
 from napari_xseg.gui.label.prefill_panel import PrefillPanel
 from napari_xseg.gui.label.slice_edits import accept_slice, clear_slice, copy_slice
-from napari_xseg.gui.session import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import napari
     from napari.layers import Labels
-    from qtpy.QtGui import QCloseEvent
 
 # Cleared without a question: what a few strokes make again.
 FEW_PIXELS = 500
@@ -42,7 +39,7 @@ WIDTH = 350
 FLAT = "The label tools work on one slice: leave the 3D display, and look along z."
 
 
-class LabelDock(QWidget):
+class LabelDock(Dock):
     """Choose a class, paint it, pre-fill slices, accept and copy them.
 
     Parameters
@@ -51,13 +48,9 @@ class LabelDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self.session = session_of(napari_viewer)
+        super().__init__(napari_viewer)
         self._layer: Labels | None = None
-        self._pace = QTimer(self)
-        self._pace.setSingleShot(True)
-        self._pace.setInterval(PACE)
-        self._pace.timeout.connect(self._count)
+        self._counting = WhenSeen(self, self._count, PACE)
         self._make_widgets()
         self._lay_out()
         self._connect()
@@ -109,51 +102,28 @@ class LabelDock(QWidget):
         tools.setContentsMargins(0, 0, 0, 0)
         for part in (self.classes, self.brush, self.fold, self.slice_box, self.next_slice):
             tools.addWidget(part)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        for part in (self.data, self.status, self.save, self.flat, self.tools):
-            layout.addWidget(part)
-        layout.addStretch(1)
-        scrolled(content, self)
-        FocusRing(self)
+        fill(self, (self.data, self.status, self.save, self.flat, self.tools))
         self.data.opener.take_drops(self)
 
     def _connect(self) -> None:
         session = self.session
         self.classes.chosen.connect(self._on_chosen)
-        self.accept.clicked.connect(lambda: self._guarded(self._accept))
-        self.previous.clicked.connect(lambda: self._guarded(lambda: copy_slice(session, -1)))
-        self.next.clicked.connect(lambda: self._guarded(lambda: copy_slice(session, 1)))
-        self.clear.clicked.connect(lambda: self._guarded(lambda: clear_slice(session, self._sure)))
-        self.save.clicked.connect(lambda: self._guarded(self._save))
-        for signal, slot in self._links():
-            signal.connect(slot)
-        for event in self._dims_events():
-            event.connect(self._on_dims)
-
-    def _links(self) -> list[tuple[Any, Any]]:
-        session = self.session
-        return [
+        self.accept.clicked.connect(lambda: self.guarded(self._accept))
+        self.previous.clicked.connect(lambda: self.guarded(lambda: copy_slice(session, -1)))
+        self.next.clicked.connect(lambda: self.guarded(lambda: copy_slice(session, 1)))
+        self.clear.clicked.connect(lambda: self.guarded(lambda: clear_slice(session, self._sure)))
+        self.save.clicked.connect(lambda: self.guarded(self._save))
+        self.listen(
             (session.labels_changed, self._on_labels),
             (session.classes_changed, self._on_classes),
-            (session.slices_changed, self._on_strokes),
+            (session.slices_changed, self._counting.soon),
             (session.image_changed, self._on_dims),
-            (session.closed, self.leave),
-        ]
-
-    def _dims_events(self) -> tuple[Any, ...]:
-        dims = self.session.viewer.dims.events
-        return dims.current_step, dims.ndisplay, dims.order
+            *((event, self._on_dims) for event in looks(session)),
+        )
 
     def sizeHint(self) -> QSize:
         """As wide as its content needs, so that the picture keeps the room."""
         return QSize(WIDTH, super().sizeHint().height())
-
-    def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Let go of the viewer."""
-        self.leave()
-        super().closeEvent(event)
 
     # -- what the user does -------------------------------------------------
 
@@ -193,19 +163,13 @@ class LabelDock(QWidget):
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
 
-    def _guarded(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except XsegError as error:
-            self.session.show_error(error)
-
     # -- what changes elsewhere ---------------------------------------------
 
     def _on_labels(self) -> None:
         self._watch(self.session.labels)
         self.brush.set_layer(self._layer)
         self._show_choice()
-        self._count()
+        self._counting.now()
 
     def _watch(self, layer: Labels | None) -> None:
         if self._layer is not None:
@@ -228,17 +192,13 @@ class LabelDock(QWidget):
         if self._layer is not None and self._layer.selected_label > len(self.session.classes):
             self._layer.selected_label = len(self.session.classes)
         self._show_choice()
-        self._count()
-
-    def _on_strokes(self, _: frozenset[int]) -> None:
-        if not self._pace.isActive():
-            self._pace.start()
+        self._counting.now()
 
     def _on_dims(self, _: object = None) -> None:
         flat = self.session.image is None or self.session.z is not None
         self.flat.setVisible(not flat)
         self.tools.setEnabled(flat and self.session.image is not None)
-        self._count()
+        self._counting.now()
 
     def _count(self) -> None:
         store, z = self.session.store, self.session.z
@@ -266,18 +226,13 @@ class LabelDock(QWidget):
 
     # -- the end ------------------------------------------------------------
 
-    def leave(self) -> None:
-        """Let go of the session: the window closes, or the dock."""
-        self._pace.stop()
+    def let_go(self) -> None:
+        """Listen to the layer no more either."""
         self._watch(None)
         self.brush.set_layer(None)
         self.prefill.leave()
         self.next_slice.leave()
         self.data.leave()
-        for signal, slot in self._links():
-            signal.disconnect(slot, missing_ok=True)
-        for event in self._dims_events():
-            event.disconnect(self._on_dims)
 
 
 def _percent(part: int, whole: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from napari.layers import Shapes
 from qtpy.QtCore import Qt, QTimer
@@ -18,14 +19,13 @@ from qtpy.QtWidgets import (
 
 from napari_xseg.data.prefill import guess_cuts
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.dock import Links, guarded, looks
 from napari_xseg.gui.forms import Choice
 from napari_xseg.gui.label.cut_editor import CutEditor
 from napari_xseg.gui.label.prefill import Prefill
 from napari_xseg.gui.layers import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_xseg.gui.session import Session
@@ -49,6 +49,7 @@ class PrefillPanel(QWidget):
         super().__init__(parent)
         self.session = session
         self.prefill = Prefill(session)
+        self._guarded = partial(guarded, session)
         self._z = session.z
         self._calm = QTimer(self)
         self._calm.setSingleShot(True)
@@ -126,34 +127,22 @@ class PrefillPanel(QWidget):
         self.prefill.looked.connect(self._on_look)
         self.prefill.failed.connect(self._say)
         self.prefill.changed.connect(self._on_mask)
-        for signal, slot in self._links():
-            signal.connect(slot)
-        for event in self._dims_events():
-            event.connect(self._on_dims)
-
-    def _links(self) -> list[tuple[Any, Any]]:
         session = self.session
-        return [
+        self._links = Links(
             (session.image_changed, self._on_image),
             (session.classes_changed, self._on_classes),
             (session.model_changed, self._on_model),
             (session.layers_changed, self._on_layers),
             (session.slices_changed, self._on_strokes),
-        ]
-
-    def _dims_events(self) -> tuple[Any, ...]:
-        dims = self.session.viewer.dims.events
-        return dims.current_step, dims.ndisplay, dims.order
+            *((event, self._on_dims) for event in looks(session)),
+        )
 
     def leave(self) -> None:
         """Let go of the session: the window closes, or the dock."""
         self._calm.stop()
         self._watch_region(None)
         self.prefill.close()
-        for signal, slot in self._links():
-            signal.disconnect(slot, missing_ok=True)
-        for event in self._dims_events():
-            event.disconnect(self._on_dims)
+        self._links.leave()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Look at the slice when the panel opens."""
@@ -310,12 +299,6 @@ class PrefillPanel(QWidget):
     def _say(self, text: object) -> None:
         self.hint.setText("" if text is None else str(text))
         self.hint.setVisible(text is not None)
-
-    def _guarded(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except XsegError as error:
-            self.session.show_error(error)
 
 
 def _may_be_region(layer: object) -> bool:

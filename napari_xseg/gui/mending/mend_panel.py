@@ -15,14 +15,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_xseg.errors import XsegError
-from napari_xseg.gui.forms import Choice, NumberField, swatch
+from napari_xseg.gui.dock import guarded
+from napari_xseg.gui.forms import Choice, NumberField, allow, swatch
 from napari_xseg.gui.mending.mender import MARGIN, TOOLS, Mender, Tool
 from napari_xseg.gui.mending.picture_tool import PictureTool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from qtpy.QtGui import QHideEvent
 
     from napari_xseg.gui.session import Session
@@ -60,6 +58,7 @@ class MendPanel(QWidget):
         self.session = session
         self.mender = mender
         self.picture = PictureTool(mender)
+        self._guarded = partial(guarded, session)
         self._make_widgets()
         self._lay_out()
         self._connect()
@@ -164,12 +163,6 @@ class MendPanel(QWidget):
     def _on_reach(self, pixels: float) -> None:
         self.mender.reach = int(pixels)
 
-    def _guarded(self, action: Callable[[], None], *_: object) -> None:
-        try:
-            action()
-        except XsegError as error:
-            self.session.show_error(error)
-
     # -- what is shown ------------------------------------------------------
 
     def _on_classes(self) -> None:
@@ -195,9 +188,11 @@ class MendPanel(QWidget):
             button.setChecked(tool == mender.tool)
             button.blockSignals(False)
         aimed = mender.target is not None
-        self.tools["place"].setEnabled(aimed)
-        self.take_over.setEnabled(aimed and mender.mask is not None)
-        self.accept.setEnabled(mender.mask is not None)
+        nowhere = "" if aimed else "Choose a place in the list first."
+        no_mask = "" if mender.mask is not None else "There is no mask to take anything from."
+        allow(self.tools["place"], nowhere)
+        allow(self.take_over, no_mask or nowhere)
+        allow(self.accept, no_mask)
         if mender.tool:
             self._say(f"{_WORDS[mender.tool][1]} Escape ends it.")
 

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_xseg.data.formats.atomic import remove
 from napari_xseg.data.runs_list import split_name
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.dock import Links
 from napari_xseg.gui.images import images_of
 from napari_xseg.gui.layers import KEY
 from napari_xseg.gui.predict.mask_layers import FilePlanes, MaskFile, open_mask
@@ -49,8 +50,12 @@ class MaskList(QWidget):
         self.session = session
         self.saving = MaskSaving(session)
         self._make_widgets()
-        session.project_changed.connect(self.refresh)
+        self._links = Links((session.project_changed, self.refresh))
         self.refresh()
+
+    def leave(self) -> None:
+        """Let go of the session: the window closes, or the dock."""
+        self._links.leave()
 
     def _make_widgets(self) -> None:
         self.list = QTreeWidget()

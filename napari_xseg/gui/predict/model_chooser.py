@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_xseg.config import NoiseConfig, read_toml
 from napari_xseg.data.colours import hex_colour
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.dock import Links
 from napari_xseg.gui.predict.recent_models import recent_models
 from napari_xseg.model.metadata import MODEL_FILE, ModelInfo, read_model_info
 
@@ -53,12 +54,20 @@ class ModelChooser(QWidget):
         self._asked: Call[list[RunInfo]] | None = None
         self._last = session.model
         self._make_widgets()
-        for signal in (session.project_changed, session.runs_changed):
-            signal.connect(self._ask_runs)
-        session.model_changed.connect(self._fill)
-        session.image_changed.connect(self._keep_model)
+        self._links = Links(
+            (session.project_changed, self._ask_runs),
+            (session.runs_changed, self._ask_runs),
+            (session.model_changed, self._fill),
+            (session.image_changed, self._keep_model),
+        )
         self._fill()
         self._ask_runs()
+
+    def leave(self) -> None:
+        """Let go of the session: the window closes, or the dock."""
+        self._links.leave()
+        if self._asked is not None:
+            self._asked.cancel()
 
     def _make_widgets(self) -> None:
         self.box = QComboBox()

@@ -16,14 +16,13 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QPushButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_xseg.data.slices import parse_slices
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
-from napari_xseg.gui.focus_ring import FocusRing
-from napari_xseg.gui.forms import Fold, scrolled
+from napari_xseg.gui.dock import Dock
+from napari_xseg.gui.forms import Fold, fill
 from napari_xseg.gui.job_bar import JobBar
 from napari_xseg.gui.predict.fractions_table import FractionsTable
 from napari_xseg.gui.predict.mask_list import MaskList
@@ -31,7 +30,6 @@ from napari_xseg.gui.predict.model_chooser import ModelChooser
 from napari_xseg.gui.predict.other_images import OtherMenu
 from napari_xseg.gui.predict.predict_form import OptionsForm
 from napari_xseg.gui.predict.predicting import predictions_of
-from napari_xseg.gui.session import session_of
 from napari_xseg.gui.telling import FLAG
 
 if TYPE_CHECKING:
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
     import napari
     from napari.layers import Image
-    from qtpy.QtGui import QCloseEvent
 
     from napari_xseg.gui.images import Images
 
@@ -49,7 +46,7 @@ PATIENCE, LOOK = 400, 200
 WAITS = "Waits until the training ends"
 
 
-class PredictDock(QWidget):
+class PredictDock(Dock):
     """Predicts the slice in view, a range, the volume, or other images, with a chosen model.
 
     Parameters
@@ -58,8 +55,7 @@ class PredictDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self.session = session_of(napari_viewer)
+        super().__init__(napari_viewer)
         self.predictions = predictions_of(self.session)
         self._repeat: Callable[[], None] | None = None
         self._repeating = False
@@ -119,29 +115,14 @@ class PredictDock(QWidget):
         self._patience.setSingleShot(True)
 
     def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.setSpacing(6)
-        column.addWidget(self.data)
-        column.addWidget(self.chooser)
-        column.addWidget(self._what_group())
         fold = Fold("Options", self.options)
         fold.setToolTip("Confidence, grey values, region and device.")
-        column.addWidget(fold)
-        column.addWidget(self._warning_panel())
-        column.addWidget(self.bar)
-        column.addWidget(self.speed)
-        column.addWidget(self.note)
-        column.addWidget(self.fractions)
         group = QGroupBox("Masks")
         inner = QVBoxLayout(group)
         inner.setContentsMargins(6, 4, 6, 6)
         inner.addWidget(self.masks)
-        column.addWidget(group)
-        column.addStretch(1)
-        scrolled(content, self)
-        FocusRing(self)
+        above = (self.data, self.chooser, self._what_group(), fold, self._warning_panel())
+        fill(self, (*above, self.bar, self.speed, self.note, self.fractions, group))
 
     def _what_group(self) -> QGroupBox:
         group = QGroupBox("Predict")
@@ -176,17 +157,15 @@ class PredictDock(QWidget):
 
     def _connect(self) -> None:
         session = self.session
-        for signal in (
-            session.image_changed,
-            session.model_changed,
-            session.project_changed,
-            session.layers_changed,
-            self.predictions.changed,
-        ):
-            signal.connect(self._update)
-        session.image_changed.connect(self._count_range)
-        session.live.changed.connect(self._show_follow)
-        self.predictions.finished.connect(self._on_finished)
+        self.listen(
+            (session.image_changed, self._count_range),
+            (session.model_changed, self._update),
+            (session.project_changed, self._update),
+            (session.layers_changed, self._update),
+            (session.live.changed, self._show_follow),
+            (self.predictions.changed, self._update),
+            (self.predictions.finished, self._on_finished),
+        )
         self.this_slice.clicked.connect(self.predict_slice)
         self.volume.clicked.connect(self.predict_volume)
         self.predict_range.clicked.connect(self.predict_named)
@@ -209,7 +188,7 @@ class PredictDock(QWidget):
 
     def predict_slice(self) -> None:
         """Predict the slice in view."""
-        self._ask(lambda: self.predictions.look(self.options.value()))
+        self.guarded(lambda: self.predictions.look(self.options.value()))
         if self.predictions.looking is not None:
             self._patience.start()
 
@@ -220,7 +199,7 @@ class PredictDock(QWidget):
 
     def predict_named(self) -> None:
         """Predict the slices that the range names."""
-        self._ask(lambda: self._start(self._named()))
+        self.guarded(lambda: self._start(self._named()))
 
     def _predict_other(
         self, images: Images, layer: Image | None, out: Path | None, overwrite: bool
@@ -250,14 +229,7 @@ class PredictDock(QWidget):
 
         # Done once more, it replaces what it has made itself.
         self._repeat = partial(begin, True) if out is not None else partial(begin, overwrite)
-        self._ask(lambda: begin(overwrite))
-
-    def _ask(self, what: Callable[[], None]) -> None:
-        """Do it, unless the user has to mend something first."""
-        try:
-            what()
-        except XsegError as error:
-            self.session.show_error(error)
+        self.guarded(lambda: begin(overwrite))
 
     def _named(self) -> tuple[int, ...]:
         images = self.session.require_images()
@@ -271,7 +243,7 @@ class PredictDock(QWidget):
         elif last is not None and repeat is not None:
             self.session.layers.remove(last.layer, last.confidence)
             if self.predictions.current is None:
-                self._ask(repeat)
+                self.guarded(repeat)
             else:
                 self._repeating = True
                 self.predictions.cancel()
@@ -349,17 +321,22 @@ class PredictDock(QWidget):
             self.fractions.set_value(last.plan.info.classes, last.fractions)
         if self._repeating and self._repeat is not None:
             self._repeating = False
-            self._ask(self._repeat)
+            self.guarded(self._repeat)
 
     def _show_fractions_of(self, path: Path | None) -> None:
         if path is not None:
             self.fractions.show_mask(path)
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:
+    def let_go(self) -> None:
         """Listen no more; what runs goes on."""
+        current = self.predictions.current
+        if current is not None:
+            current.job.events.disconnect(self._mend_words, missing_ok=True)
         self.bar.follow(None)
         self._timer.stop()
-        super().closeEvent(event)
+        self._patience.stop()
+        for part in (self.data, self.chooser, self.options, self.masks):
+            part.leave()
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QWidget
 
+from napari_xseg.gui.dock import Links
 from napari_xseg.gui.predict.prediction import PredictOptions
 
 if TYPE_CHECKING:
@@ -58,12 +59,16 @@ class OptionsForm(QWidget):
             label.setBuddy(field)
             form.addRow(label, field)
         self._show_devices()
-        session.devices_changed.connect(self._show_devices)
+        self._links = Links((session.devices_changed, self._show_devices))
         for box in (self.confidence, self.match):
             box.toggled.connect(lambda _: self.value_changed.emit())
         self.match.toggled.connect(lambda on: setattr(session, "match_intensity", on))
         for combo in (self.region, self.device):
             combo.currentTextChanged.connect(lambda _: self.value_changed.emit())
+
+    def leave(self) -> None:
+        """Let go of the session: the window closes, or the dock."""
+        self._links.leave()
 
     def value(self) -> PredictOptions:
         """The options as they are set."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
 
 from napari_xseg.data.runs_list import split_name
@@ -235,7 +234,7 @@ class Prediction:
         """Draw the layers anew where the slice in view is among `slices`; None for any."""
         for layer in (self.layer, self.confidence):
             if layer in self._session.layers and layer is not None:
-                z = slice_in_view(self._session, layer)
+                z = self._session.slice_of(layer)
                 if slices is None or z in slices:
                     self._session.layers.refresh(layer)
 
@@ -283,11 +282,3 @@ def add_confidence(session: Session, planes: Any, name: str, image: Image | None
         contrast_limits=(0, 255),
         visible=False,
     )
-
-
-def slice_in_view(session: Session, layer: Layer) -> int | None:
-    """Z of a (z, y, x) layer that is seen; None in 3D, or seen from the side."""
-    dims = session.viewer.dims
-    if dims.ndisplay != 2 or tuple(dims.order) != tuple(range(dims.ndim)):
-        return None
-    return int(np.round(layer.world_to_data(dims.point)[-3]))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.theme import get_theme
 from qtpy.QtCore import QTimer
-from qtpy.QtGui import QCloseEvent, QColor
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_xseg.gui.forms import Fold, in_front, scrolled
+from napari_xseg.gui.dock import Page
+from napari_xseg.gui.forms import Fold, allow, fill
+from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.layers import kind_of
 from napari_xseg.gui.mending.mend_panel import MendPanel
 from napari_xseg.gui.mending.mender import Mender, Target
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 
 # Milliseconds between two looks at a count under way.
 _LOOK = 150
+_NOTHING = "There is nothing to compare: choose a truth and a mask above."
+_NO_MISTAKES = "No mistake is listed."
 
 
-class ComparePage(QWidget):
+class ComparePage(Page):
     """Shows what a `Reviewer` finds, and asks it for more.
 
     Parameters
@@ -39,8 +42,7 @@ class ComparePage(QWidget):
     """
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
         self.reviewer = Reviewer(self.session)
         self.form = ReviewForm()
         self.scores = ScoreTable()
@@ -49,54 +51,40 @@ class ComparePage(QWidget):
         self.mender = Mender(session)
         self.mend = MendPanel(session, self.mender)
         self._looked_at: Mistake | None = None
-        self._behind = False
+        self._layers = WhenSeen(self, self._offer)
         self._look = QTimer(self)
         self._look.setInterval(_LOOK)
         self._build()
         self._connect()
         self._on_theme()
-        self._on_layers()
+        self._allow()
+        self._layers.now()
         if self.reviewer.truth is None:
             self.reviewer.choose(None, self.reviewer.prediction)
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Take the overlay away and let go of the session."""
-        self.leave()
-        self.reviewer.close()
-        super().closeEvent(event)
-
-    def leave(self) -> None:
-        """Follow the session no more: its window is closing, or the dock."""
-        session = self.session
+    def let_go(self) -> None:
+        """Give mouse and keys back."""
         self._look.stop()
         self.mend.leave()
-        session.layers_changed.disconnect(self._on_layers, missing_ok=True)
-        session.labels_changed.disconnect(self._on_layers, missing_ok=True)
-        session.closed.disconnect(self.leave, missing_ok=True)
-        session.viewer.events.theme.disconnect(self._on_theme)
-        self._behind = False
+
+    def take_away(self) -> None:
+        """Take the overlay away."""
+        self.reviewer.close()
 
     # -- making -------------------------------------------------------------
 
     def _build(self) -> None:
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(4)
         figures = QWidget()
         inner = QVBoxLayout(figures)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.addWidget(self.scores)
         inner.addWidget(self.heat_map)
-        for widget in (
-            self.form,
+        folds = (
             Fold("Scores", figures, open_=True),
             Fold("Mistakes", self.mistakes, open_=True),
             Fold("Mend", self.mend),
-        ):
-            layout.addWidget(widget)
-        layout.addStretch()
-        scrolled(content, self)
+        )
+        fill(self, (self.form, *folds))
 
     def _connect(self) -> None:
         form, reviewer, mistakes = self.form, self.reviewer, self.mistakes
@@ -121,10 +109,11 @@ class ComparePage(QWidget):
         reviewer.running_changed.connect(self._on_running)
         reviewer.pair_changed.connect(self._on_pair)
         reviewer.troubled.connect(self._on_trouble)
-        self.session.layers_changed.connect(self._on_layers)
-        self.session.labels_changed.connect(self._on_layers)
-        self.session.closed.connect(self.leave)
-        self.session.viewer.events.theme.connect(self._on_theme)
+        self.listen(
+            (self.session.layers_changed, self._layers.now),
+            (self.session.labels_changed, self._layers.now),
+            (self.session.viewer.events.theme, self._on_theme),
+        )
 
     # -- what the user asks for ---------------------------------------------
 
@@ -175,18 +164,11 @@ class ComparePage(QWidget):
 
     # -- what the review says -----------------------------------------------
 
-    def paintEvent(self, event: Any) -> None:
-        """Catch up with the layers when the page comes to the front."""
-        super().paintEvent(event)
-        if self._behind and in_front(self):
-            QTimer.singleShot(0, self._on_layers)
+    def _offer(self) -> None:
+        """Offer the layers there are; begin with the labels and the mask on top.
 
-    def _on_layers(self) -> None:
-        """Offer the layers there are; begin with the labels and the mask on top."""
-        # Nobody who does not look at the page wants an overlay over their image.
-        self._behind = not in_front(self)
-        if self._behind:
-            return
+        Nobody who does not look at the page wants an overlay over their image.
+        """
         layers = self.session.layers.labels()
         before = truth, prediction = self.reviewer.truth, self.reviewer.prediction
         if truth not in layers:
@@ -215,6 +197,7 @@ class ComparePage(QWidget):
         self.mistakes.set_classes(classes, words)
         self._looked_at = None
         self._aim(None)
+        self._allow()
 
     def _on_counted(self) -> None:
         outcome = self.reviewer.outcome
@@ -224,6 +207,17 @@ class ComparePage(QWidget):
         )
         if outcome is None:
             self.reviewer.view.leave_mistake()
+        self._allow()
+
+    def _allow(self) -> None:
+        """Let buttons be pressed that have something to act on."""
+        outcome = self.reviewer.outcome
+        nothing = "" if self.reviewer.comparison is not None else _NOTHING
+        for button in (self.form.figure, self.form.again):
+            allow(button, nothing)
+        some = outcome is not None and len(outcome.mistakes) > 0
+        for button in (self.mistakes.paint, self.mistakes.export):
+            allow(button, nothing or ("" if some else _NO_MISTAKES))
 
     def _on_running(self) -> None:
         sweep = self.reviewer.sweep
@@ -272,8 +266,5 @@ class ComparePage(QWidget):
         return f"{told} {missing:,} labelled pixels are not predicted." if missing else told
 
     def _on_theme(self, _: object = None) -> None:
-        theme = get_theme(self.session.viewer.theme)
-        text, ground = (
-            QColor(*colour.as_rgb_tuple()[:3]) for colour in (theme.text, theme.background)
-        )
+        text, ground = map(QColor, self.colours)
         self.heat_map.set_colours(text, ground)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout
 
-from napari_xseg.gui.focus_ring import FocusRing
-from napari_xseg.gui.forms import Retreat
+from napari_xseg.gui.dock import Dock
+from napari_xseg.gui.in_front import Retreat
 from napari_xseg.gui.open_files import Opener
 from napari_xseg.gui.review.compare_page import ComparePage
 from napari_xseg.gui.scoring.score_page import ScorePage
-from napari_xseg.gui.session import session_of
 from napari_xseg.gui.suspects.suspects_page import SuspectsPage
 
 if TYPE_CHECKING:
     import napari
-    from qtpy.QtGui import QCloseEvent
 
 
-class ReviewDock(QWidget):
+class ReviewDock(Dock):
     """Pages for the ways to review a mask.
 
     Parameters
@@ -28,8 +26,8 @@ class ReviewDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        session = session_of(napari_viewer)
+        super().__init__(napari_viewer)
+        session = self.session
         self.compare = ComparePage(session)
         self.suspects = SuspectsPage(session)
         self.score = ScorePage(session)
@@ -49,14 +47,10 @@ class ReviewDock(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs)
         Retreat(self.tabs)
-        FocusRing(self)
         Opener(session, self).take_drops(self)
         self.setMinimumWidth(340)
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:
+    def take_away(self) -> None:
         """Close the pages, which let go of the session."""
-        for index in range(self.tabs.count()):
-            page = self.tabs.widget(index)
-            if page is not None:
-                page.close()
-        super().closeEvent(event)
+        for page in (self.compare, self.suspects, self.score):
+            page.end()

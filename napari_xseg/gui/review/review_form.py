@@ -285,10 +285,7 @@ class MistakeForm(QWidget):
         self._say()
 
     def _say(self) -> None:
-        model = self.table.mistakes
-        total, shown = 0 if model.mistakes is None else len(model.mistakes), model.rowCount()
-        told = f"{shown:,} of {total:,} mistakes" if shown != total else f"{total:,} mistakes"
-        self.status.setText(f"{told}, {model.ticks:,} ticked" if model.ticks else told)
+        self.status.setText(self.table.mistakes.told("mistakes"))
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

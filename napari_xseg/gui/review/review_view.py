@@ -10,7 +10,7 @@ from psygnal import Signal
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.planes import LazyPlanes
 from napari_xseg.gui.review.comparison import TRUTH_WORDS
-from napari_xseg.gui.review.flying import fly_to, is_flat
+from napari_xseg.gui.review.flying import fly_to
 from napari_xseg.review.selection import ANY_PAIR, ClassPair
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class ReviewView:
         assert self._comparison is not None
         if self._base is None or self._base not in self._session.layers:
             return
-        self._hidden = not is_flat(self._session)
+        self._hidden = not self._session.flat
         if self._hidden:  # added when slices are looked at again
             return
         first, second = self._words
@@ -160,10 +160,10 @@ class ReviewView:
         )
 
     def _z(self) -> int | None:
-        return slice_of(self._session, self._base)
+        return self._session.slice_of(self._base)
 
     def _on_dims(self, _: Any = None) -> None:
-        overlay, flat = self.overlay, is_flat(self._session)
+        overlay, flat = self.overlay, self._session.flat
         if flat and self._hidden:
             self._hidden = False
             if overlay is not None:
@@ -173,16 +173,3 @@ class ReviewView:
         elif not flat and overlay is not None and overlay.visible:
             self._hidden = True
             self._session.layers.set_visible(overlay, False)
-
-
-def slice_of(session: Session, layer: Labels | None) -> int | None:
-    """The slice of a layer in view; None in 3D, seen from the side, or without the layer."""
-    dims = session.viewer.dims
-    if layer is None or layer not in session.layers or dims.ndisplay != 2:
-        return None
-    if tuple(dims.order) != tuple(range(dims.ndim)):
-        return None
-    if layer.ndim == 2:
-        return 0
-    at = int(np.round(layer.world_to_data(dims.point)[-3]))
-    return at if 0 <= at < layer.data.shape[-3] else None

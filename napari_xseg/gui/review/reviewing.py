@@ -24,7 +24,7 @@ from napari_xseg.gui.review.comparison import (
     Sweep,
     compare,
 )
-from napari_xseg.gui.review.review_view import ReviewView, slice_of
+from napari_xseg.gui.review.review_view import ReviewView
 from napari_xseg.gui.review.tick_keeper import TickKeeper
 from napari_xseg.review.selection import ANY_PAIR, ClassPair
 from napari_xseg.review.ticks import Ticks
@@ -114,7 +114,7 @@ class Reviewer:
     @property
     def z(self) -> int | None:
         """The slice in view; None in 3D."""
-        return slice_of(self._session, self.truth)
+        return self._session.slice_of(self.truth)
 
     def choose(self, truth: Labels | None, prediction: Labels | None) -> None:
         """Compare two layers; None for none."""

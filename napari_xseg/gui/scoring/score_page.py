@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_xseg.errors import XsegError
-from napari_xseg.gui.forms import Fold, in_front, scrolled
+from napari_xseg.gui.dock import Page
+from napari_xseg.gui.forms import Fold, fill
+from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.scoring.begin_form import BeginForm
 from napari_xseg.gui.scoring.offered import Offered, offered_masks
 from napari_xseg.gui.scoring.place_marker import PlaceMarker
@@ -25,11 +27,6 @@ from napari_xseg.gui.scoring.summary_panel import SummaryPanel
 from napari_xseg.gui.scoring.summing import Summing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psygnal import SignalInstance
-    from qtpy.QtGui import QCloseEvent
-
     from napari_xseg.data.volume import Volume
     from napari_xseg.gui.session import Session
     from napari_xseg.review.scoring.values import Mark
@@ -38,7 +35,7 @@ _MARK, _NOTE = ".", "return"
 _MILLISECONDS = 1000
 
 
-class ScorePage(QWidget):
+class ScorePage(Page):
     """Shows what a `Scorer` does, and asks it for more.
 
     Parameters
@@ -47,8 +44,7 @@ class ScorePage(QWidget):
     """
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
         self.scorer = Scorer(session)
         self.summing = Summing(session)
         self.view = ScoringView(session)
@@ -64,7 +60,8 @@ class ScorePage(QWidget):
         self._folder: Path | None = None
         self._volume: Volume | None = None
         self._faults_of = ""
-        self._stale = True
+        self._masks = WhenSeen(self, self._offer)
+        self._sums = WhenSeen(self, self._sum_up)
         self._clock = QTimer(self)
         self._clock.setInterval(_MILLISECONDS)
         self._build()
@@ -74,32 +71,21 @@ class ScorePage(QWidget):
         self._on_layers()
         self._on_changed()
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Leave the session, give back keys and layers, and let go."""
-        self.scorer.let_go()
-        self.view.end()
-        self.leave()
-        super().closeEvent(event)
-
-    def leave(self) -> None:
-        """Follow the viewer no more: its window is closing, or the dock."""
-        for signal, slot in self._heard():
-            signal.disconnect(slot, missing_ok=True)
+    def let_go(self) -> None:
+        """Leave the scoring session, and give back the keys."""
         self._clock.stop()
-        self._stale = False
         self.scorer.let_go()
         self.keys.give_back()
         self.marker.stop()
         self.summing.let_go()
 
+    def take_away(self) -> None:
+        """Give back the layers."""
+        self.view.end()
+
     # -- making -------------------------------------------------------------
 
     def _build(self) -> None:
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(6)
-        layout.addWidget(self.running)
         self._before = QWidget()
         inner = QVBoxLayout(self._before)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -107,9 +93,7 @@ class ScorePage(QWidget):
         inner.addWidget(self.sessions)
         self.fold = Fold("Summary", self.summary, open_=True)
         inner.addWidget(self.fold)
-        layout.addWidget(self._before)
-        layout.addStretch()
-        scrolled(content, self)
+        fill(self, (self.running, self._before))
 
     def _connect(self) -> None:
         scorer, running, begin = self.scorer, self.running, self.begin
@@ -132,12 +116,8 @@ class ScorePage(QWidget):
         self.summary.asked.connect(self._do_with_files)
         self.summary.session_chosen.connect(self.summing.choose)
         self._clock.timeout.connect(self._show_time)
-        for signal, slot in self._heard():
-            signal.connect(slot)
-
-    def _heard(self) -> tuple[tuple[SignalInstance, Callable[..., Any]], ...]:
-        scorer, session = self.scorer, self.session
-        return (
+        session = self.session
+        self.listen(
             (scorer.changed, self._on_changed),
             (scorer.item_changed, self._on_item),
             (scorer.drafted, self._show_draft),
@@ -149,7 +129,6 @@ class ScorePage(QWidget):
             (session.layers_changed, self._on_layers),
             (session.image_changed, self._on_project),
             (session.project_changed, self._on_project),
-            (session.closed, self.leave),
         )
 
     # -- what the user asks for ---------------------------------------------
@@ -275,7 +254,7 @@ class ScorePage(QWidget):
         self.marker.stop()
         self.view.end()
         self._on_layers()
-        self._sum_up()
+        self._sums.now()
 
     def _on_item(self) -> None:
         opened, item = self.scorer.opened, self.scorer.item
@@ -310,15 +289,8 @@ class ScorePage(QWidget):
 
     # -- what the session and the scores say --------------------------------
 
-    def paintEvent(self, event: Any) -> None:
-        """Sum up when the page comes to the front."""
-        super().paintEvent(event)
-        if self._stale and in_front(self):
-            QTimer.singleShot(0, self._sum_up)
-
     def _sum_up(self) -> None:
-        self._stale = not in_front(self)
-        if not self._stale and self.scorer.opened is None:
+        if self.scorer.opened is None:
             self.summing.refresh()
 
     def _on_summed(self) -> None:
@@ -345,10 +317,13 @@ class ScorePage(QWidget):
 
     def _on_layers(self) -> None:
         if self.scorer.opened is None:
-            self.begin.set_masks(self._offered())
+            self._masks.now()
         elif not self.view.shows:
             # Not while the layer is on its way out.
             QTimer.singleShot(0, self._show_again)
+
+    def _offer(self) -> None:
+        self.begin.set_masks(self._offered())
 
     def _show_again(self) -> None:
         """The layer of the item was deleted: bring it back."""
@@ -368,7 +343,7 @@ class ScorePage(QWidget):
                 "left; go on with it where it was begun."
             )
         self._on_layers()
-        self._sum_up()
+        self._sums.now()
 
     def _is_there(self) -> bool:
         """Whether image and project are those of the session that runs."""

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Labels
 
 from napari_xseg.gui.layers import kind_of
+from napari_xseg.gui.review.flying import around, look_at, outline, rectangle
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
-    from numpy.typing import NDArray
 
     from napari_xseg.errors import XsegError
     from napari_xseg.gui.scoring.preparing import Opened
     from napari_xseg.gui.session import Session
     from napari_xseg.review.scoring.values import Item, Mark, Place
 
-# A place fills so much of the canvas, but no less than so many pixels around it are seen.
-_FILLS, _LEAST_SEEN = 0.4, 64
-_MARGIN = 2
-_LINE = 2.5  # canvas pixels
+# Pixels around a place that are seen in any case.
+_LEAST_SEEN = 64
 # Pixels on each side of a point that was marked.
 _POINT = 3
 _COVERING = ("confidence", "crops", "outline")
@@ -69,7 +66,7 @@ class ScoringView:
         """Show the mask of an item, and fly to it."""
         if self._opened is None or self._image not in self._session.layers:
             return
-        self._flatten()
+        self._session.flatten()
         self._mask = item.mask
         for mask, layer in self._layers.items():
             if mask != item.mask:  # before the slice changes: none flashes up at another place
@@ -85,22 +82,19 @@ class ScoringView:
         """Outline the place of an item, and what the reviewer has marked."""
         corners = []
         if item.place is not None and item.place.box is not None:
-            y0, y1, x0, x1 = item.place.box
-            grown = (y0 - _MARGIN, y1 - 1 + _MARGIN, x0 - _MARGIN, x1 - 1 + _MARGIN)
-            corners.append(_corners(item.z, *grown))
+            corners.append(rectangle(item.z, around(item.place.box)))
         if mark is not None:
             grow = _POINT if mark.is_point else 0
             ends = (mark.y - grow, mark.y + mark.height + grow)
             sides = (mark.x - grow, mark.x + mark.width + grow)
-            corners.append(_corners(mark.z, *ends, *sides))
+            corners.append(rectangle(mark.z, (*ends, *sides)))
         layers, image = self._session.layers, self._image
         if image is None or image not in layers:
             return
         if not corners:
             layers.remove(*layers.of_kind("outline"))
             return
-        width = _LINE / (self._session.camera.zoom * float(np.min(image.scale[-2:])))
-        layers.show_outline(corners, name="place", on=image, width=width)
+        outline(self._session, image, corners, "place")
 
     def end(self) -> None:
         """Give the viewer back as it was; layers that have gone stay away."""
@@ -159,16 +153,9 @@ class ScoringView:
                 self._session.layers.rename(layer, f"hidden {len(self._named) + 1}")
                 self._named.append((layer, name, layer.name))
 
-    def _flatten(self) -> None:
-        dims = self._session.viewer.dims
-        if dims.ndisplay != 2:
-            dims.ndisplay = 2
-        if tuple(dims.order) != tuple(range(dims.ndim)):
-            dims.order = tuple(range(dims.ndim))
-
     def _fly(self, place: Place | None) -> None:
         """Bring a place to the middle at a size to be seen; whole slices are seen whole."""
-        image, camera = self._image, self._session.camera
+        image = self._image
         assert image is not None
         if place is None:
             if self._zoomed:
@@ -176,20 +163,9 @@ class ScoringView:
             self._zoomed = False
             return
         self._zoomed = True
-        y0, y1, x0, x1 = place.box or (place.y, place.y + 1, place.x, place.x + 1)
-        centre = image.data_to_world([place.z, (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2][-image.ndim :])
-        camera.center = (0.0, float(centre[-2]), float(centre[-1]))
-        seen = [
-            max((high - low) / _FILLS, _LEAST_SEEN) * scale
-            for (low, high), scale in zip(((y0, y1), (x0, x1)), image.scale[-2:], strict=True)
-        ]
-        canvas = self._session.viewer.canvas.size
-        camera.zoom = float(min(size / part for size, part in zip(canvas, seen, strict=True)))
+        box = place.box or (place.y, place.y + 1, place.x, place.x + 1)
+        look_at(self._session, image, place.z, box, _LEAST_SEEN)
 
     def _say(self, error: XsegError, mask: int) -> None:
         if self._opened is not None:
             self._session.show_error(self._opened.without_name(error, mask))
-
-
-def _corners(z: int, y0: float, y1: float, x0: float, x1: float) -> NDArray[Any]:
-    return np.array([(z, y0, x0), (z, y0, x1), (z, y1, x1), (z, y1, x0)], float)

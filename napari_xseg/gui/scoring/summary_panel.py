@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_xseg.gui.forms import Choice
+from napari_xseg.gui.forms import Choice, allow
 
 if TYPE_CHECKING:
     from napari_xseg.gui.scoring.summing import Summed
@@ -96,7 +96,8 @@ class SummaryPanel(QWidget):
             button.setToolTip(tip)
             button.clicked.connect(lambda _, name=name: self.asked.emit(name))
             grid.addWidget(button, place // 2, place % 2)
-        self.buttons["open"].setEnabled(False)
+        self._allow_files(False)
+        self.set_report(False)
         return grid
 
     # -- showing ------------------------------------------------------------
@@ -115,14 +116,17 @@ class SummaryPanel(QWidget):
                 self.chosen.addItem(table.title, name)
             self.chosen.setCurrentIndex(max(self.chosen.findData(before), 0))
         self._show_table()
-        for name in ("report", "export"):
-            self.buttons[name].setEnabled(bool(summed.rows))
+        self._allow_files(bool(summed.rows))
 
     def set_report(self, written: bool) -> None:
         """Say that there is a report to be opened."""
-        self.buttons["open"].setEnabled(written)
+        allow(self.buttons["open"], "" if written else "No report was written yet.")
 
     # -- inside -------------------------------------------------------------
+
+    def _allow_files(self, scored: bool) -> None:
+        for name in ("report", "export"):
+            allow(self.buttons[name], "" if scored else "Nothing is scored yet.")
 
     def _show_sessions(self, summed: Summed) -> None:
         before = self.session.currentData() or ""

@@ -111,9 +111,4 @@ class SuspectsForm(QWidget):
 
     def _say(self) -> None:
         model = self.table.suspects
-        if model.suspects is None:
-            self.status.setText("")
-            return
-        total, shown = len(model.suspects), model.rowCount()
-        told = f"{shown:,} of {total:,} suspects" if shown != total else f"{total:,} suspects"
-        self.status.setText(f"{told}, {model.ticks:,} ticked" if model.ticks else told)
+        self.status.setText("" if model.suspects is None else model.told("suspects"))

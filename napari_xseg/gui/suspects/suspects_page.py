@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.theme import get_theme
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFormLayout, QFrame, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
-from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
-from napari_xseg.gui.forms import Choice, Fold, in_front, scrolled
+from napari_xseg.gui.dock import Page
+from napari_xseg.gui.forms import Choice, Fold, fill
+from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.job_bar import JobBar
 from napari_xseg.gui.label.prefill import class_translation
 from napari_xseg.gui.mending.mend_panel import MendPanel
@@ -23,10 +23,8 @@ from napari_xseg.gui.suspects.search_form import SearchForm
 from napari_xseg.gui.suspects.suspects_form import SuspectsForm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari.layers import Labels, Layer
-    from qtpy.QtGui import QCloseEvent, QHideEvent, QShowEvent
+    from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_xseg.gui.session import Session
     from napari_xseg.gui.worker import Call
@@ -48,7 +46,7 @@ _PHASES = {
 }
 
 
-class SuspectsPage(QWidget):
+class SuspectsPage(Page):
     """Shows a `SuspectSearch`, mends what it finds, and continues the training.
 
     Parameters
@@ -57,39 +55,28 @@ class SuspectsPage(QWidget):
     """
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
         self.search = SuspectSearch(session)
         self.continuing = Continuing(session, self.search)
         self.mender = Mender(session)
         self._masks: list[Labels] = []
-        self._behind = False
+        self._layers = WhenSeen(self, self._offer)
+        self._buttons = WhenSeen(self, self._show_buttons, _PACE)
+        self._listing = WhenSeen(self, self._ask_runs)
         self._covers: list[Layer] = []
         self._runs: Call[Any] | None = None
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(_PACE)
         self._make_widgets()
         self._lay_out()
         self._connect()
-        self._on_layers()
+        self._layers.now()
         self._ask_runs()
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Let go of the session; a job that runs goes on."""
-        self.leave()
+    def take_away(self) -> None:
+        """Take the outline away; a job that runs goes on."""
         self.session.layers.remove(*self.session.layers.of_kind("outline"))
-        super().closeEvent(event)
 
-    def leave(self) -> None:
-        """Follow the session no more: its window is closing, or the dock."""
-        if not self._links:
-            return
-        self._soon.stop()
-        for signal, slot in self._links:
-            signal.disconnect(slot, missing_ok=True)
-        self._links.clear()
-        self.session.viewer.events.theme.disconnect(self._on_progress)
+    def let_go(self) -> None:
+        """Give mouse and keys back, and end the search's own links."""
         if self._runs is not None:
             self._runs.cancel()
         self.pictures.close()
@@ -100,7 +87,6 @@ class SuspectsPage(QWidget):
         self.search.close()
         self._masks.clear()
         self._covers.clear()
-        self._behind = False
 
     # -- making -------------------------------------------------------------
 
@@ -131,67 +117,41 @@ class SuspectsPage(QWidget):
         self.phase.hide()
 
     def _lay_out(self) -> None:
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(4)
-        row = QFormLayout()
+        chosen = QWidget()
+        row = QFormLayout(chosen)
         row.setContentsMargins(0, 0, 0, 0)
         row.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         name = QLabel("Mas&k")
         name.setBuddy(self.mask)
         row.addRow(name, self.mask)
-        layout.addWidget(self.data)
-        layout.addLayout(row)
-        layout.addWidget(Fold("What is looked for", self.form))
-        for part in (self.note, self.list, self.progress, Fold("Mend", self.mend, open_=True)):
-            layout.addWidget(part)
-        layout.addStretch()
-        area = QWidget()
-        self.area = scrolled(content, area)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(0)
-        outer.addWidget(area, 1)
-        outer.addWidget(self._foot())
-
-    def _foot(self) -> QWidget:
-        """What stays in sight while the rest scrolls."""
-        foot = QFrame()
-        layout = QVBoxLayout(foot)
-        layout.setContentsMargins(6, 4, 6, 6)
-        layout.setSpacing(3)
-        layout.addWidget(self.phase)
-        layout.addWidget(self.bar)
-        return foot
+        wanted = Fold("What is looked for", self.form)
+        mend = Fold("Mend", self.mend, open_=True)
+        parts = (self.data, chosen, wanted, self.note, self.list, self.progress, mend)
+        self.area = fill(self, parts, foot=(self.phase, self.bar))
 
     def _connect(self) -> None:
         self.mask.currentIndexChanged.connect(self._on_mask)
-        self.find.clicked.connect(lambda: self._guarded(self._find))
-        self.go_on.clicked.connect(lambda: self._guarded(self._continue))
+        self.find.clicked.connect(lambda: self.guarded(self._find))
+        self.go_on.clicked.connect(lambda: self.guarded(self._continue))
         self.form.match.toggled.connect(self._set_match)
         self.list.chosen.connect(self._on_suspect)
         self.list.table.paint_asked.connect(self.mend.paint_here)
         self.list.table.suspects.ticked.connect(self.search.tick)
         self.progress.linkActivated.connect(self._on_link)
-        self._soon.timeout.connect(self._show_buttons)
         session, search = self.session, self.search
-        self._links: list[tuple[Any, Callable[..., Any]]] = [
-            (session.layers_changed, self._on_layers),
-            (session.image_changed, self._on_layers),
-            (session.model_changed, self._show_buttons),
-            (session.labels_changed, self._show_buttons),
-            (session.slices_changed, self._on_strokes),
-            (session.runs_changed, self._ask_runs),
-            (session.closed, self.leave),
+        self.listen(
+            (session.layers_changed, self._layers.now),
+            (session.image_changed, self._layers.now),
+            (session.model_changed, self._buttons.now),
+            (session.labels_changed, self._buttons.now),
+            (session.slices_changed, self._buttons.soon),
+            (session.runs_changed, self._listing.now),
             (search.chosen, self._on_chosen),
             (search.changed, self._on_suspects),
             (search.job_changed, self._show_buttons),
             (self.continuing.changed, self._on_progress),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
-        session.viewer.events.theme.connect(self._on_progress)
+            (session.viewer.events.theme, self._on_progress),
+        )
 
     # -- what the user asks for ---------------------------------------------
 
@@ -214,7 +174,7 @@ class SuspectsPage(QWidget):
             return
         self.session.layers.set_visible(mask, True)
         self._fly_to(suspect)
-        self._guarded(lambda: self._aim(suspect))
+        self.guarded(lambda: self._aim(suspect))
 
     def _aim(self, suspect: Suspect) -> None:
         """Mend at a suspect, in the classes of the labels."""
@@ -236,12 +196,6 @@ class SuspectsPage(QWidget):
         for suspect in self.continuing.gone:
             if str(suspect.rank) == rank:
                 self._fly_to(suspect)
-
-    def _guarded(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except XsegError as error:
-            self.session.show_error(error)
 
     # -- what is shown ------------------------------------------------------
 
@@ -269,18 +223,11 @@ class SuspectsPage(QWidget):
         if self._covers and self.search.mask is not None:
             layers.set_visible(self.search.mask, True)
 
-    def paintEvent(self, event: Any) -> None:
-        """Catch up with the layers when the page comes to the front."""
-        super().paintEvent(event)
-        if self._behind and in_front(self):
-            QTimer.singleShot(0, self._on_layers)
+    def _offer(self) -> None:
+        """Offer the masks there are; begin with the one on top.
 
-    def _on_layers(self) -> None:
-        """Offer the masks there are; begin with the one on top."""
-        # To say whether suspects are stale, a mask is read whole: not for nobody.
-        self._behind = not in_front(self)
-        if self._behind:
-            return
+        To say whether suspects are stale, a mask is read whole: not for nobody.
+        """
         before = self.search.mask
         self._masks = masks_of(self.session)
         chosen = before if before in self._masks else next(iter(self._masks), None)
@@ -299,7 +246,7 @@ class SuspectsPage(QWidget):
         mask = self.search.mask
         if mask is not None and mask not in self._masks:
             self._masks = masks_of(self.session)
-            self._on_layers()
+            self._layers.now()
         elif mask is not None:
             self.mask.blockSignals(True)
             self.mask.setCurrentIndex(self._masks.index(mask))
@@ -322,10 +269,6 @@ class SuspectsPage(QWidget):
         self.note.setVisible(bool(words))
         self._show_buttons()
 
-    def _on_strokes(self, _: object) -> None:
-        if not self._soon.isActive():
-            self._soon.start()
-
     def _show_buttons(self, _: object = None) -> None:
         busy = self.search.job is not None or bool(self.continuing.phase)
         self.find.setEnabled(self.search.mask is not None and not busy)
@@ -346,7 +289,7 @@ class SuspectsPage(QWidget):
         words = state.words
         if state.gone:
             # Qt's own colour of links cannot be read on a dark ground.
-            colour = get_theme(self.session.viewer.theme).text.as_hex()
+            colour, _ = self.colours
             named = ", ".join(
                 f'<a href="{one.rank}" style="color: {colour}">{one.rank}</a> (z {one.z})'
                 for one in state.gone[:_NAMED]

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_xseg.data.colours import COLOUR_BLIND, hex_colour, pick_colours
-from napari_xseg.gui.forms import in_front
+from napari_xseg.gui.in_front import WhenSeen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,6 @@ class Curves(QWidget):
         # What is drawn, by plot, name and looks: (plot, item).
         self._items: dict[tuple[Any, ...], tuple[str, Any]] = {}
         self._drawn: set[tuple[Any, ...]] = set()
-        self._behind = False
         self._view: Any = None
         self.caption = QLabel()
         self.caption.setWordWrap(True)
@@ -59,10 +58,7 @@ class Curves(QWidget):
             "best one is marked. Below: the training loss, smoothed over its values, and the "
             "learning rate."
         )
-        self._due = QTimer(self)
-        self._due.setSingleShot(True)
-        self._due.setInterval(PACE)
-        self._due.timeout.connect(self._draw)
+        self._drawing = WhenSeen(self, self._draw, PACE)
 
     def set_theme(self, text: str, background: str) -> None:
         """Draw in these colours, as "#rrggbb"."""
@@ -89,14 +85,7 @@ class Curves(QWidget):
 
     def refresh(self) -> None:
         """Draw anew soon; many calls in short time are one."""
-        if self.isVisible() and not self._due.isActive():
-            self._due.start()
-
-    def paintEvent(self, event: Any) -> None:
-        """Catch up when the dock comes to the front."""
-        super().paintEvent(event)
-        if self._behind:
-            self.refresh()
+        self._drawing.soon()
 
     def showEvent(self, event: Any) -> None:
         """Make the plots when they are first seen."""
@@ -152,10 +141,7 @@ class Curves(QWidget):
                 plot.getAxis(side).setTextPen(self._text)
 
     def _draw(self) -> None:
-        if self._view is None or not self.isVisible():
-            return
-        self._behind = not in_front(self)
-        if self._behind:
+        if self._view is None:
             return
         self._drawn = set()
         self._draw_others()

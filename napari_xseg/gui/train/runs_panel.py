@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 
 from napari_xseg.data.runs_list import read_history
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.dock import Links
 from napari_xseg.gui.train.class_editor import ask
 from napari_xseg.gui.train.curves import Curves
 from napari_xseg.gui.train.runs_list import RunsList
@@ -58,22 +59,19 @@ class RunsPanel(QObject):
         self.list.renamed.connect(self._rename)
         self.list.ticked.connect(self._draw)
         self.list.value_changed.connect(self._draw)
-        self.links: list[tuple[Any, Any]] = [
+        self._links = Links(
             (session.runs_changed, self.read_runs),
             (session.project_changed, self.read_runs),
             (session.model_changed, self._show_runs),
             (session.classes_changed, self._show_classes),
             (self.trainings.changed, self._on_training),
-        ]
-        for signal, slot in self.links:
-            signal.connect(slot)
+        )
         self._show_classes()
         self._on_training()
 
     def leave(self) -> None:
         """Follow the session no more."""
-        for signal, slot in self.links:
-            signal.disconnect(slot, missing_ok=True)
+        self._links.leave()
         self._follow(None)
         self._readings += 1
         self._drawings += 1

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.dock import Links, looks
+from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.train.plan import choose_split
 from napari_xseg.gui.train.slice_strip import SliceStrip, ValidationField
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_xseg.data.label_store import LabelStore
     from napari_xseg.data.partition import Split
     from napari_xseg.gui.session import Session
@@ -53,10 +53,8 @@ class SlicesPanel(QWidget):
         self.words.setWordWrap(True)
         self.words.setToolTip("What trains, what validates, and where the Dice comes from.")
         self._lay_out()
-        self._pace = QTimer(self)
-        self._pace.setSingleShot(True)
-        self._pace.setInterval(PACE)
-        self._pace.timeout.connect(self._count)
+        # Whether the Train button may be pressed depends on it, also where its fold is closed.
+        self._counting = WhenSeen(parent or self, self._count, PACE)
         self._connect()
         self.read_again()
 
@@ -77,27 +75,18 @@ class SlicesPanel(QWidget):
         session = self.session
         self.strip.picked.connect(session.go_to)
         self.validation.value_changed.connect(self._choose_split)
-        self._links: list[tuple[Any, Callable[..., None]]] = [
+        self._links = Links(
             (session.image_changed, self.read_again),
             (session.labels_changed, self.read_again),
             (session.classes_changed, self.read_again),
             (session.slices_changed, self._on_strokes),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
-        dims = session.viewer.dims.events
-        self._events: list[Any] = [dims.current_step, dims.ndisplay, dims.order]
-        for event in self._events:
-            event.connect(self._on_dims)
+            *((event, self._on_dims) for event in looks(session)),
+        )
 
     def leave(self) -> None:
         """Follow the session no more."""
-        for signal, slot in self._links:
-            signal.disconnect(slot, missing_ok=True)
-        for event in self._events:
-            event.disconnect(self._on_dims)
-        self._events.clear()
-        self._pace.stop()
+        self._links.leave()
+        self._counting.stop()
         self._splittings += 1
 
     def wish(self) -> SplitWish:
@@ -111,14 +100,13 @@ class SlicesPanel(QWidget):
         images = self.session.images
         self.validation.set_count(1 if images is None else images.shape[0])
         self._stale = None
-        self._count()
+        self._counting.now()
         self._on_dims()
 
     def _on_strokes(self, slices: frozenset[int]) -> None:
         if self._stale is not None:
             self._stale |= slices
-        if not self._pace.isActive():
-            self._pace.start()
+        self._counting.soon()
 
     def _on_dims(self, _: object = None) -> None:
         self.strip.set_current(self.session.z)

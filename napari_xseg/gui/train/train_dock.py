@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
-from napari_xseg.gui.focus_ring import FocusRing
-from napari_xseg.gui.forms import Fold, Retreat, scrolled
+from napari_xseg.gui.dock import Dock
+from napari_xseg.gui.forms import Fold, fill
 from napari_xseg.gui.job_bar import JobBar, phase_words
-from napari_xseg.gui.session import session_of
 from napari_xseg.gui.train.class_editor import ClassEditor
 from napari_xseg.gui.train.kept_choices import SETTINGS
 from napari_xseg.gui.train.plan import check_labels
@@ -32,7 +22,6 @@ from napari_xseg.gui.train.training import trainings_of
 from napari_xseg.model.metadata import read_model_info
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import napari
@@ -43,7 +32,7 @@ if TYPE_CHECKING:
 KEEP = 600
 
 
-class TrainDock(QWidget):
+class TrainDock(Dock):
     """Trains on the labels of the session.
 
     Parameters
@@ -52,8 +41,7 @@ class TrainDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self.session = session_of(napari_viewer)
+        super().__init__(napari_viewer)
         self.trainings = trainings_of(self.session)
         self._make_widgets()
         self._lay_out()
@@ -75,7 +63,7 @@ class TrainDock(QWidget):
     def _make_widgets(self) -> None:
         self.data = DataBar(self.session)
         self.classes = ClassEditor(self._pixels)
-        self.slices = SlicesPanel(self.session)
+        self.slices = SlicesPanel(self.session, self)
         self.form = TrainForm()
         self.panel = RunsPanel(self.session, self)
         self.live = QCheckBox("Sho&w the mask while it trains")
@@ -102,40 +90,15 @@ class TrainDock(QWidget):
     def _lay_out(self) -> None:
         self.curves_fold = Fold("Curves", self.panel.curves)
         self.runs_fold = Fold("Runs", self.panel.list, open_=True)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(4)
-        layout.addWidget(self.data)
-        for part in (
+        parts = (
+            self.data,
             Fold("Classes", self.classes, open_=True),
             Fold("Labelled slices", self.slices, open_=True),
             Fold("Settings", self.form, open_=True),
             self.curves_fold,
             self.runs_fold,
-        ):
-            layout.addWidget(part)
-        layout.addStretch(1)
-        self.area_parent = QWidget()
-        self.area = scrolled(content, self.area_parent)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(0)
-        outer.addWidget(self.area_parent, 1)
-        foot = self._foot()
-        outer.addWidget(foot)
-        Retreat(foot)
-        FocusRing(self)
-
-    def _foot(self) -> QWidget:
-        """What stays in sight while the rest scrolls."""
-        foot = QFrame()
-        layout = QVBoxLayout(foot)
-        layout.setContentsMargins(6, 4, 6, 6)
-        layout.setSpacing(3)
-        for part in (self.cut_short, self.live, self.bar, self.reason):
-            layout.addWidget(part)
-        return foot
+        )
+        self.area = fill(self, parts, foot=(self.cut_short, self.live, self.bar, self.reason))
 
     def _connect(self) -> None:
         session = self.session
@@ -151,7 +114,7 @@ class TrainDock(QWidget):
         self.panel.asked.connect(self._on_asked)
         self.panel.read.connect(self._on_runs)
         self.panel.list.value_changed.connect(self._show_reason)
-        self._links: list[tuple[Any, Callable[..., None]]] = [
+        self.listen(
             (session.image_changed, self._on_image),
             (session.classes_changed, self._on_classes),
             (session.project_changed, self._on_project),
@@ -159,20 +122,11 @@ class TrainDock(QWidget):
             (session.devices_changed, self._on_devices),
             (session.live.changed, self._on_live),
             (self.trainings.changed, self._on_training),
-            (session.closed, self.leave),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
-        session.viewer.events.theme.connect(self._on_theme)
+            (session.viewer.events.theme, self._on_theme),
+        )
 
-    def leave(self) -> None:
-        """Follow the session no more; the training goes on."""
-        if not self._links:
-            return
-        for signal, slot in self._links:
-            signal.disconnect(slot, missing_ok=True)
-        self._links.clear()
-        self.session.viewer.events.theme.disconnect(self._on_theme)
+    def let_go(self) -> None:
+        """Leave the training to itself, and keep the choices."""
         self.data.leave()
         self.slices.leave()
         self.panel.leave()
@@ -180,13 +134,6 @@ class TrainDock(QWidget):
         if self._keeping.isActive():
             self._keeping.stop()
             self._keep_choices()
-
-    def event(self, event: QEvent | None) -> bool:
-        """Go when napari takes the dock out of its window."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.leave()
-            self.deleteLater()
-        return super().event(event)
 
     def showEvent(self, event: Any) -> None:
         """Start the engine, so that the first training begins at once."""
@@ -267,8 +214,7 @@ class TrainDock(QWidget):
         self.live.setChecked(self.session.live.on)
 
     def _on_theme(self, _: object = None) -> None:
-        theme = get_theme(self.session.viewer.theme)
-        self.panel.curves.set_theme(theme.text.as_hex(), theme.background.as_hex())
+        self.panel.curves.set_theme(*self.colours)
 
     # -- training -----------------------------------------------------------
 
@@ -331,26 +277,22 @@ class TrainDock(QWidget):
 
     def _begin(self, parent: Path | None) -> None:
         choices = self.form.value()
-        try:
-            self.trainings.start(
+        self.guarded(
+            lambda: self.trainings.start(
                 choices.config,
                 wish=self.slices.wish(),
                 device=choices.device,
                 region=choices.region,
                 parent=parent,
             )
-        except XsegError as error:
-            self.session.show_error(error)
+        )
 
     def _resume_last(self) -> None:
         if self.panel.unfinished:
             self._resume(self.panel.unfinished[0])
 
     def _resume(self, run: RunInfo) -> None:
-        try:
-            self.trainings.resume(run.path)
-        except XsegError as error:
-            self.session.show_error(error)
+        self.guarded(lambda: self.trainings.resume(run.path))
 
     def _on_asked(self, key: str, run: RunInfo) -> None:
         if key == "resume":
@@ -360,12 +302,11 @@ class TrainDock(QWidget):
 
     def _preview_crops(self) -> None:
         choices = self.form.value()
-        try:
-            self.trainings.preview_crops(
+        self.guarded(
+            lambda: self.trainings.preview_crops(
                 choices.config, wish=self.slices.wish(), region=choices.region
             )
-        except XsegError as error:
-            self.session.show_error(error)
+        )
 
     def _on_training(self) -> None:
         current = self.trainings.current

@@ -242,6 +242,10 @@ def test_an_engine_killed_from_outside_is_named_and_replaced(
         list(job)
     assert time.perf_counter() - start < 2
     assert not died.value.asked
+    assert str(died.value) == (
+        "The engine, which computes, ended unexpectedly (signal 9, often for want of memory) in "
+        "the middle of this job: what the job had saved stands, so start the job again."
+    )
     assert isinstance(died.value, XsegError)
     assert engine.state == "off"
     assert len(list(engine.submit(pretend.Steps(count=2)))) == 4

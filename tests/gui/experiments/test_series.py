@@ -7,7 +7,7 @@ import pytest
 
 from napari_xseg.experiments.glance import Glance
 from napari_xseg.experiments.material import Remembered
-from napari_xseg.experiments.plan import Vary, load_plans
+from napari_xseg.experiments.plan import Vary, load_plans, with_changes
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.gui.experiments.overview import left_words, overview_words
 from napari_xseg.gui.experiments.series import NOISE, chart_of
@@ -73,12 +73,15 @@ def test_conditions_without_a_number_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_what_will_be_run_is_said_before_it_begins(tmp_path: Path) -> None:
     few = Remembered(tuple(range(20)))
-    glance = Glance.of(tmp_path, load_plans("training-size"), few, "cpu")
+    plans = [with_changes(one, "cpu", seconds=20) for one in load_plans("training-size")]
+    glance = Glance.of(tmp_path, plans, few, "cpu")
     said = " ".join(overview_words(glance, volume=False))
     assert said.startswith(f"{len(glance.tasks)} trainings on 20 labelled slices")
     assert "points are left out" in said
     assert "25 slices" in left_words(glance)
     assert f"{20 * len(glance.tasks) / 60:.0f} min" in said
+    stepped = Glance.of(tmp_path, load_plans("training-size"), few, "cpu")
+    assert "as long as their steps take" in " ".join(overview_words(stepped, volume=False))
     lis = Glance.of(tmp_path, load_plans("lis"), few, "cpu")
     assert "Without an unlabelled volume" in " ".join(overview_words(lis, volume=False))
     assert "Without" not in " ".join(overview_words(lis, volume=True))

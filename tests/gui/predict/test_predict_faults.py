@@ -121,7 +121,8 @@ def test_what_happens_to_layers_in_mid_job(
     running.gate.set()
     wait_idle(session)
     if what == "close dock":
-        dock.deleteLater()
+        with pytest.raises(RuntimeError, match="deleted"):
+            dock.isVisible()
     assert said == []
     expected = {"delete": [], "rename": ["mine"]}.get(what, ["mask fine"])
     assert names(session) == expected

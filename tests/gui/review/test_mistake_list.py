@@ -115,7 +115,7 @@ def test_p_asks_for_the_brush(qtbot: Any, table: MistakeTable) -> None:
 
 
 def test_the_same_mistake_is_found_in_another_list(table: MistakeTable) -> None:
-    mistake = table.mistakes.mistake(4)
+    mistake = table.mistakes.in_row(4)
     fewer = many(30)
     table.mistakes.set_mistakes(Mistakes(fewer.classes, fewer.rows[2:]), None)
     assert table.mistakes.row_of(mistake) == 2

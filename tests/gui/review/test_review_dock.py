@@ -216,3 +216,33 @@ def test_napari_finds_the_dock(make_napari_viewer: Callable[..., Viewer]) -> Non
         item for item in manifest.contributions.widgets or [] if item.display_name == "Review"
     ]
     assert names[review[0].command] == "napari_xseg.gui.review.review_dock:ReviewDock"
+
+
+def test_buttons_with_nothing_to_act_on_say_so(session: Session, qtbot: Any) -> None:
+    dock = ReviewDock(session.viewer)
+    session.viewer.window.add_dock_widget(dock, name="Review")
+    page = dock.compare
+    buttons = (page.form.figure, page.form.again, page.mistakes.paint, page.mistakes.export)
+    for button in buttons:
+        assert not button.isEnabled()
+        assert button.toolTip().startswith("There is nothing to compare")
+    report = dock.score.summary.buttons["report"]
+    assert not report.isEnabled()
+    assert report.toolTip() == "Nothing is scored yet."
+    assert "report" in dock.score.summary.buttons["open"].toolTip()
+    fill = page.mend.tools["place"]
+    assert not fill.isEnabled()
+    assert fill.toolTip() == "Choose a place in the list first."
+
+
+def test_buttons_with_something_to_act_on_say_what_they_do(desk: Desk) -> None:
+    desk.all_slices()
+    page = desk.dock
+    assert page.mistakes.table.mistakes.rowCount() > 0
+    buttons = (page.form.figure, page.form.again, page.mistakes.paint, page.mistakes.export)
+    for button in buttons:
+        assert button.isEnabled()
+        assert not button.toolTip().startswith(("There is nothing", "No mistake"))
+    desk.viewer.layers.remove(desk.mask)
+    desk.wait()
+    assert not any(button.isEnabled() for button in buttons)

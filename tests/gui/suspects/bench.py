@@ -111,7 +111,7 @@ class Bench:
     def _is_idle(self) -> bool:
         page = self.page
         return not (
-            self.session.jobs.busy or page.pictures.calm.isActive() or page._soon.isActive()
+            self.session.jobs.busy or page.pictures.calm.isActive() or page._buttons.waiting
         )
 
     def click(self, button: Any) -> None:
