@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 
 from benchmarks.commands import ROOT
+from napari_xseg.data.derived import noisy_volume
 from napari_xseg.data.volume import open_label_volume, open_volume
 
 if TYPE_CHECKING:
@@ -48,11 +49,9 @@ class Scan:
         """Write each slice with Gaussian noise of its own, clipped and rounded to the dtype."""
         folder.mkdir()
         volume = open_volume(self.images)
-        limits = np.iinfo(volume.dtype)
+        noisy = noisy_volume(volume, std, seed)
         for z, name in enumerate(volume.slice_names):
-            noise = np.random.default_rng([seed, z]).normal(0, std, volume.shape[1:])
-            noisy = np.clip(np.rint(volume.read(z) + noise), limits.min, limits.max)
-            tifffile.imwrite(folder / name, noisy.astype(volume.dtype))
+            tifffile.imwrite(folder / name, noisy.read(z))
 
     def write_darker(self, folder: Path, factor: float, darker: Collection[int]) -> None:
         """Write all slices, the grey values of those of `darker` times `factor`."""

@@ -71,6 +71,15 @@ Unlabelled = Annotated[
     ),
 ]
 
+Out = Annotated[
+    Path, typer.Option("--out", help="Folder for all of it.", metavar="DIR", show_default=False)
+]
+Budget = Annotated[BudgetName, typer.Option(help="Sizes and times; full is as published.")]
+Repeats = Annotated[
+    int | None, typer.Option(help="Repeats of each point (default: as the plan says).", min=1)
+]
+Recipe = Annotated[str | None, typer.Option(help="A recipe or its file, instead of the plan's.")]
+
 
 @app.command("list")
 def list_plans(
@@ -94,19 +103,11 @@ def run_plan(
     name: Annotated[str, typer.Argument(help="A plan, or its .toml file.", metavar="NAME")],
     images: options.Images,
     labels: options.Labels,
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder for all of it.", metavar="DIR", show_default=False)
-    ],
-    budget: Annotated[
-        BudgetName, typer.Option(help="Sizes and times; full is as published.")
-    ] = BudgetName.CPU,
+    out: Out,
+    budget: Budget = BudgetName.CPU,
     unlabelled_images: Unlabelled = None,
-    repeats: Annotated[
-        int | None, typer.Option(help="Repeats of each point (default: as the plan says).", min=1)
-    ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="A recipe or its file, instead of the plan's.")
-    ] = None,
+    repeats: Repeats = None,
+    recipe: Recipe = None,
     time_limit: options.TimeLimit = None,
     steps: options.Steps = None,
     classes: options.Classes = None,

@@ -180,6 +180,13 @@ Resume = Annotated[
         "--resume", help="Go on with the training in --out; one not begun starts from its seed."
     ),
 ]
+MatchIntensity = Annotated[
+    bool,
+    typer.Option(
+        "--match-intensity",
+        help="Bring the grey values to those of the training images, by robust percentiles.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output that is there.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE")]
 PrecisionOption = Annotated[

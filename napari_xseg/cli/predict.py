@@ -25,13 +25,6 @@ Confidence = Annotated[
         metavar="FILE.tif|FILE.zarr",
     ),
 ]
-Match = Annotated[
-    bool,
-    typer.Option(
-        "--match-intensity",
-        help="Bring the grey values to those of the training images, by robust percentiles.",
-    ),
-]
 OutMask = Annotated[
     Path,
     typer.Option("--out", help="Mask to write.", metavar="MASK.tif|MASK.zarr", show_default=False),
@@ -44,7 +37,7 @@ def predict(
     out: OutMask,
     slices: options.Slices = None,
     confidence: Confidence = None,
-    match_intensity: Match = False,
+    match_intensity: options.MatchIntensity = False,
     roi: options.Roi = None,
     raw: options.Raw = None,
     device: options.Device = "auto",

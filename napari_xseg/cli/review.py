@@ -1,6 +1,5 @@
 """`napari-xseg review`: masks scored by eye, without a window."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,28 @@ import typer
 
 from napari_xseg.cli import options
 from napari_xseg.cli.console import Console
+from napari_xseg.cli.review_options import (
+    Apart,
+    Blind,
+    Conflicts,
+    Count,
+    Faults,
+    Images,
+    ItemArgument,
+    Json,
+    Masks,
+    PlanKind,
+    PlanOption,
+    Project,
+    Repeats,
+    Reviewer,
+    SessionOption,
+    SessionsOption,
+    Shuffled,
+    Step,
+    Suspects,
+    Title,
+)
 
 app = typer.Typer(
     help="Score masks by eye: begin a session, score, sum up, exchange scores.",
@@ -17,103 +38,22 @@ app = typer.Typer(
 )
 
 
-class PlanKind(StrEnum):
-    """What is asked."""
-
-    EVERY = "every"
-    NTH = "nth"
-    RANDOM = "random"
-    SUSPECTS = "suspects"
-
-
-class Conflicts(StrEnum):
-    """Which of two scores counts."""
-
-    KEEP = "keep"
-    TAKE = "take"
-    BOTH = "both"
-
-
-Project = Annotated[
-    Path, typer.Option(help="Project folder; scores lie in its folder reviews.", metavar="DIR")
-]
-Reviewer = Annotated[
-    str | None, typer.Option(help="Whose scores (default: your login name).", metavar="NAME")
-]
-SessionOption = Annotated[
-    str | None,
-    typer.Option(
-        "--session",
-        help="The session's id or its beginning (default: the latest unfinished one).",
-        metavar="ID",
-    ),
-]
-SessionsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--session",
-        help="Only this session, by its id or its beginning; may be given more than once.",
-        metavar="ID",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
-ItemArgument = Annotated[
-    str, typer.Argument(help="Number of the item, or next.", metavar="ITEM", show_default=False)
-]
-
-
 @app.command()
 def new(
-    mask: Annotated[
-        list[str],
-        typer.Option(
-            help="Mask to score, in any format; give it again for each further mask.",
-            metavar="PATH",
-            show_default=False,
-        ),
-    ],
+    mask: Masks,
     project: Project = Path(),
     reviewer: Reviewer = None,
-    images: Annotated[
-        str | None,
-        typer.Option(help="What the masks are of (default: the project's image).", metavar="PATH"),
-    ] = None,
-    plan: Annotated[
-        PlanKind, typer.Option(help="What is asked: slices, or places from a list of suspects.")
-    ] = PlanKind.EVERY,
-    step: Annotated[
-        int, typer.Option(help="Of nth: every so many slices.", min=1, metavar="N")
-    ] = 10,
-    count: Annotated[
-        int, typer.Option(help="Of random and suspects: so many.", min=1, metavar="N")
-    ] = 20,
-    suspects: Annotated[
-        Path | None,
-        typer.Option(
-            help="List of places, strongest first, with the columns z, y, x.", metavar="FILE.csv"
-        ),
-    ] = None,
-    blind: Annotated[
-        bool, typer.Option("--blind", help="Masks in random order, under neutral names.")
-    ] = False,
-    repeats: Annotated[
-        float,
-        typer.Option(
-            help="Share of the items that is asked a second time.", min=0, max=1, metavar="SHARE"
-        ),
-    ] = 0.0,
-    apart: Annotated[
-        int, typer.Option(help="Least distance of the second time.", min=1, metavar="ITEMS")
-    ] = 5,
-    shuffled: Annotated[bool, typer.Option("--shuffled", help="Items in random order.")] = False,
-    faults: Annotated[
-        str | None,
-        typer.Option(
-            help="Kinds of fault with their keys (default: those of your latest session).",
-            metavar="KEY=NAME,..",
-        ),
-    ] = None,
-    title: Annotated[str, typer.Option(help="What to call the session.", metavar="TEXT")] = "",
+    images: Images = None,
+    plan: PlanOption = PlanKind.EVERY,
+    step: Step = 10,
+    count: Count = 20,
+    suspects: Suspects = None,
+    blind: Blind = False,
+    repeats: Repeats = 0.0,
+    apart: Apart = 5,
+    shuffled: Shuffled = False,
+    faults: Faults = None,
+    title: Title = "",
     seed: options.Seed = 0,
     raw: options.Raw = None,
     classes: options.Classes = None,
@@ -143,15 +83,10 @@ def new(
             volume, masks, settings, faults=kinds, places=places, title=title
         )
         path = file.path
-    if json:
-        Console().result(words.session_json(session, path))
-        return
-    if short := words.missing_repeats(session):
+    if short := "" if json else words.missing_repeats(session):
         Console().warn(short)
-    Console().result(
-        f"session {session.uid[:8]}: {words.counted(len(session.items), 'item')}, "
-        f"{session.plan.words()}; kept in {path}"
-    )
+    told = words.session_json if json else words.session_words
+    Console().result(told(session, path))
 
 
 @app.command("next")
@@ -277,7 +212,7 @@ def summary(
     from napari_xseg.data.writing import check_output
     from napari_xseg.errors import XsegError
     from napari_xseg.review.scoring.confidence import slice_confidence
-    from napari_xseg.review.scoring.page import HIDDEN, PAGE, write_score_report
+    from napari_xseg.review.scoring.page import HIDDEN, NO_TRUTH, PAGE, write_score_report
     from napari_xseg.review.scoring.summary import summarise
     from napari_xseg.review.scoring.tables import tables
 
@@ -296,6 +231,7 @@ def summary(
         console.warn(HIDDEN)
     for table in tables(found).values():
         console.table(table.header, table.rows, title=table.title)
+    console.result(f"\n{NO_TRUTH}")
     if report is not None:
         warnings = (*scores.faults, *faults)
         for path in write_score_report(rows, found, report, warnings=warnings):
@@ -377,4 +313,5 @@ def import_file(
     for one in done.conflicts:
         console.say(one.words())
     taken = f"{words.counted(done.scores, 'score')} and {words.counted(done.sessions, 'session')}"
-    console.result(f"{taken} of {done.reviewer} taken in: {done.path}")
+    ended = f", {words.counted(done.ended, 'session')} ended there too" if done.ended else ""
+    console.result(f"{taken} of {done.reviewer} taken in{ended}: {done.path}")

@@ -42,8 +42,16 @@ def item_words(session: Session, item: Item) -> str:
     )
 
 
-def session_json(session: Session, path: Path) -> str:
+def session_words(session: Session, path: Path) -> str:
     """Say what was begun, and in which file it is kept."""
+    return (
+        f"session {session.uid[:8]}: {counted(len(session.items), 'item')}, "
+        f"{session.plan.words()}; kept in {path}"
+    )
+
+
+def session_json(session: Session, path: Path) -> str:
+    """Say the same as JSON."""
     return _json(
         {
             "session": session.uid,

@@ -56,13 +56,7 @@ def suggest(
     slices: Among = None,
     every: Every = None,
     json: Json = None,
-    match_intensity: Annotated[
-        bool,
-        typer.Option(
-            "--match-intensity",
-            help="Bring the grey values to those of the training images, by robust percentiles.",
-        ),
-    ] = False,
+    match_intensity: options.MatchIntensity = False,
     pairing: options.Pairing = "auto",
     unlabelled: options.Unlabelled = None,
     roi: options.Roi = None,

@@ -9,7 +9,6 @@ import typer
 from napari_xseg.cli import options
 from napari_xseg.cli.console import Console, current_command
 from napari_xseg.cli.outputs import no_new_folders
-from napari_xseg.cli.predict import Match
 from napari_xseg.cli.stopping import STOPPED
 from napari_xseg.errors import XsegError
 
@@ -100,7 +99,7 @@ def suspects(
     thumbnails: Thumbnails = None,
     too_small: TooSmall = None,
     flips: Flips = 8,
-    match_intensity: Match = False,
+    match_intensity: options.MatchIntensity = False,
     roi: options.Roi = None,
     raw: options.Raw = None,
     device: options.Device = "auto",
@@ -143,7 +142,7 @@ def _search(wanted: dict[str, Any], console: Console) -> int:
 
     job = SuspectsRequest.from_dict(wanted, "napari-xseg suspects").job()
     job.check()
-    for text in job.images.warnings:
+    for text in job.warnings:
         console.warn(text)
     if unlike := _other_intensity(job):
         console.warn(unlike)
@@ -163,7 +162,8 @@ def _other_intensity(job: "SuspectsJob") -> str:
 
     if job.mask is None or job.model is None:
         return ""
-    told = (read_sidecar(job.mask.path) or {}).get("match_intensity")
+    settings = (read_sidecar(job.mask.path) or {}).get("settings")
+    told = settings.get("match_intensity") if isinstance(settings, dict) else None
     if not isinstance(told, bool) or told == job.match_intensity:
         return ""
     how, do = ("with", "give it here too") if told else ("without", "leave it out here")

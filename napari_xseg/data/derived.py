@@ -15,7 +15,7 @@ from napari_xseg.errors import XsegError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 
 def noisy_volume(images: Volume, std: float, seed: int = 0) -> Volume:
@@ -44,13 +44,19 @@ def noisy_volume(images: Volume, std: float, seed: int = 0) -> Volume:
 
 def add_noise(plane: NDArray[Any], std: float, rng: np.random.Generator) -> NDArray[Any]:
     """A plane with Gaussian noise of sd `std` counts, clipped and rounded to its dtype."""
-    noisy = plane + rng.normal(0.0, std, plane.shape)
-    if plane.dtype.kind not in "iu":
-        return noisy.astype(plane.dtype)
-    limits = np.iinfo(plane.dtype)
+    return as_dtype(plane + rng.normal(0.0, std, plane.shape), plane.dtype)
+
+
+def as_dtype(counts: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """Counts clipped and rounded to `dtype`; floats are only cast."""
+    kind = np.dtype(dtype)
+    if kind.kind not in "iu":
+        return counts.astype(kind)
+    limits = np.iinfo(kind)
     # The largest float below the limit, since 2**64 - 1 rounds up.
     top = float(limits.max) if limits.bits <= 32 else np.nextafter(float(limits.max), 0.0)
-    return np.clip(np.rint(noisy), float(limits.min), top).astype(plane.dtype)
+    whole: NDArray[Any] = np.clip(np.rint(counts), float(limits.min), top).astype(kind)
+    return whole
 
 
 def joined_volume(first: Volume, second: Volume) -> Volume:

@@ -77,15 +77,6 @@ class Intensity:
         """From the 5 % to the 95 % percentile, in counts: a spread without outliers."""
         return self.percentiles[5] - self.percentiles[1]
 
-    @property
-    def clip_range(self) -> tuple[int, int] | None:
-        """Smallest and largest count of an integer dtype; None for floats."""
-        kind = np.dtype(self.dtype)
-        if kind.kind not in "iu":
-            return None
-        limits = np.iinfo(kind)
-        return int(limits.min), int(limits.max)
-
     def normalise(self, plane: NDArray[Any]) -> NDArray[np.float32]:
         """`(plane - mean) / std` as float32 of the same shape; 0 where not finite."""
         # 32 bit integers and float64 may lose the difference in float32
@@ -101,15 +92,6 @@ class Intensity:
     def denormalise(self, normal: NDArray[np.float32]) -> NDArray[np.float32]:
         """Undo `normalise`: normalised values back to counts, float32."""
         return normal * np.float32(self.std) + np.float32(self.mean)
-
-    def to_dtype(self, counts: NDArray[Any]) -> NDArray[Any]:
-        """Clip and round counts to the images' dtype (floats are only cast)."""
-        limits = self.clip_range
-        if limits is None:
-            return counts.astype(self.dtype)
-        rounded = np.rint(counts.astype(np.float64))
-        top = np.nextafter(float(limits[1]) + 1, 0) if limits[1] > 2**53 else limits[1]
-        return np.clip(rounded, limits[0], top).astype(self.dtype)
 
     def normalised_noise(self, std: float) -> float:
         """Turn a noise sd in counts into one of normalised pixels.

@@ -10,10 +10,12 @@ import numpy as np
 from napari_xseg.data.label_chunks import put_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from napari_xseg.data.label_base import LabelBase
     from napari_xseg.data.label_chunks import LabelChunks
 
 COUNTS_FILE = "counts.json"
@@ -44,9 +46,15 @@ class SliceCounts:
     ----------
     shape : (int, int, int)
         (z, y, x) in pixels.
+
+    Attributes
+    ----------
+    waiting : set of int
+        Each z that is not counted yet.
     """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.waiting: set[int] = set()
         self._shape = shape
         self._of: dict[int, NDArray[np.int64]] = {}
         self._total = np.zeros(256, np.int64)
@@ -63,14 +71,31 @@ class SliceCounts:
         fresh[0] = 0
         self._total += fresh - self._of.get(z, 0)
         self._stamps.pop(z, None)
+        self.waiting.discard(z)
         if fresh.any():
             self._of[z] = fresh
         else:
             self._of.pop(z, None)
 
-    def change(self, z: int, old: NDArray[np.uint8], new: NDArray[np.uint8]) -> None:
-        """Follow pixels of slice z from `old` to `new` values."""
-        self[z] = self._of.get(z, 0) + count_labels(new) - count_labels(old)
+    def change(
+        self, z: int, plane: NDArray[np.uint8], old: NDArray[np.uint8], new: NDArray[np.uint8]
+    ) -> None:
+        """Follow pixels of slice z from `old` to `new` values; `plane` is what it has become."""
+        if z in self.waiting:
+            self[z] = count_labels(plane)
+        else:
+            self[z] = self._of.get(z, 0) + count_labels(new) - count_labels(old)
+
+    def count_base(self, base: LabelBase, slices: Iterable[int], table: NDArray[np.uint8]) -> None:
+        """Take over what a base has counted of `slices`, its labels being `table[label]` here."""
+        for z in slices:
+            known = base.known_counts(z)
+            if known is None:
+                self.waiting.add(z)
+                continue
+            counts = np.zeros(256, np.int64)
+            np.add.at(counts, table[1 : len(known) + 1], known)
+            self[z] = counts
 
     def total(self) -> NDArray[np.int64]:
         """Pixels (256,) of all slices by label value."""
@@ -88,9 +113,9 @@ class SliceCounts:
             self[z] = fresh
 
     def save(self, chunks: LabelChunks, slices: set[int]) -> None:
-        """Write the counts of `slices`, with the time of each one's last change; OSError."""
+        """Write what is counted of `slices`, with the time of each one's last change; OSError."""
         rows = {}
-        for z in sorted(slices & self._of.keys()):
+        for z in sorted((slices - self.waiting) & self._of.keys()):
             if z not in self._stamps:
                 self._stamps[z] = chunks.stamp(z)
             found = np.flatnonzero(self._of[z]).tolist()
@@ -99,20 +124,18 @@ class SliceCounts:
             }
         put_file(chunks.folder / COUNTS_FILE, json.dumps({"slices": rows}).encode())
 
-    def load(self, chunks: LabelChunks, slices: set[int]) -> set[int]:
-        """Take over what `save` wrote of `slices`; gives those that must be counted again."""
+    def load(self, chunks: LabelChunks, slices: set[int]) -> None:
+        """Take over what `save` wrote of `slices`; the others must be counted again."""
         path = chunks.folder / COUNTS_FILE
         kept, saved = _read(path)
-        stale = set()
         for z in slices:
             stamp = chunks.stamp(z)
             row = kept.get(str(z))
             if row is None or row[0] != stamp or stamp + _TICK_NS > saved:
-                stale.add(z)
+                self.waiting.add(z)
             else:
                 self[z] = row[1]
                 self._stamps[z] = stamp
-        return stale
 
 
 def _filled(labelled: NDArray[np.int64] | None, pixels: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from napari_xseg.data.label_counts import SliceCounts, count_labels
 from napari_xseg.data.label_planes import LabelPlanes
 from napari_xseg.data.label_record import finish_recoding
 from napari_xseg.data.label_writer import LabelWriter
-from napari_xseg.data.plane_index import Box, Points, as_labels, parse_key
+from napari_xseg.data.plane_index import Edit, Points, as_labels, edits_of, parse_key
 from napari_xseg.errors import XsegError
 
 if TYPE_CHECKING:
@@ -75,9 +75,11 @@ class LabelStore:
         self._told: set[int | str] = set()
         self._counts = SliceCounts(self.shape)
         self._painted = set(chunks.slices()) - self._planes.through()
-        self._uncounted = self._counts.load(chunks, self._painted)
+        self._counts.load(chunks, self._painted)
+        if base is not None:
+            table = self._writer.record.base_table
+            self._counts.count_base(base, self._planes.through(), table)
         self._saved = time.monotonic()
-        self._count_known(base)
 
     @classmethod
     def create(
@@ -110,7 +112,7 @@ class LabelStore:
     def labelled(self) -> tuple[int, ...]:
         """Each z with a labelled pixel; base slices once they are counted."""
         with self._lock:
-            return tuple(sorted(self._counts.labelled() | (self._uncounted & self._painted)))
+            return tuple(sorted(self._counts.labelled() | (self._counts.waiting & self._painted)))
 
     @property
     def pending(self) -> bool:
@@ -169,41 +171,22 @@ class LabelStore:
         """
         wanted = parse_key(key, self.shape)
         values = np.broadcast_to(as_labels(value), wanted.shape)
-        if isinstance(wanted, Points):
-            self._change_points(wanted, values)
-        else:
-            self._change_box(wanted, values.reshape(wanted.full_shape))
+        self._edit(edits_of(wanted, values))
 
     def write(self, z: int, plane: NDArray[np.uint8]) -> None:
         """Replace slice z by `plane`, (y, x) of labels; as `__setitem__`."""
         self[z] = plane
 
-    def _change_box(self, box: Box, values: NDArray[np.uint8]) -> None:
-        def paint(row: int) -> Callable[[Plane], None]:
-            return lambda part: np.copyto(part, values[row])
-
-        if box.y and box.x:
-            self._edit({z: (box.y, box.x, paint(row)) for row, z in enumerate(box.z)}, box.within)
-
-    def _change_points(self, points: Points, values: NDArray[np.uint8]) -> None:
-        changes: dict[int, Any] = {}
-        for z, here in points.by_slice():
-            y, x = points.y[here], points.x[here]
-            rows, columns = range(y.min(), y.max() + 1), range(x.min(), x.max() + 1)
-            changes[z] = (rows, columns, _dots(y - y.min(), x - x.min(), values[here]))
-        self._edit(changes, None)
-
-    def _edit(self, changes: dict[int, Any], within: tuple[slice, slice] | None) -> None:
+    def _edit(self, edits: dict[int, Edit]) -> None:
         if self.read_only:
             self._tell("read only", self._not_here())
             return
         changed: set[int] = set()
         fault: XsegError | None = None
-        for z, (rows, columns, paint) in changes.items():
-            key = within or (slice(rows.start, rows.stop), slice(columns.start, columns.stop))
+        for z, edit in edits.items():
             with self._lock:
                 try:
-                    if self._edit_slice(z, rows, columns, key, paint):
+                    if self._edit_slice(z, edit):
                         changed.add(z)
                         self._write()
                 except XsegError as error:
@@ -213,24 +196,22 @@ class LabelStore:
         if fault is not None:
             self._tell("writing", fault)
 
-    def _edit_slice(
-        self, z: int, rows: range, columns: range, key: tuple[slice, slice], paint: Any
-    ) -> bool:
+    def _edit_slice(self, z: int, edit: Edit) -> bool:
         """Change a part of slice z in memory; False where nothing differs."""
         plane = self._planes.keep(z)
-        part = plane[key]
+        part = plane[edit.within]
         old = part.copy()
-        paint(part)
+        edit.paint(part)
         differs = old != part
         if not differs.any():
             return False
-        self._follow(z, plane, old[differs], part[differs])
+        self._counts.change(z, plane, old[differs], part[differs])
         if self._planes.is_through(z):
             self._writer.record.own.add(z)
             self._writer.add(z, self._chunks.places)
         else:
-            y = np.asarray(rows)[differs.any(axis=1)]
-            x = np.asarray(columns)[differs.any(axis=0)]
+            y = np.asarray(edit.rows)[differs.any(axis=1)]
+            x = np.asarray(edit.columns)[differs.any(axis=0)]
             self._writer.add(z, chunks_of(y, x))
         self._painted.add(z)
         self._planes.versions[z] += 1
@@ -275,7 +256,7 @@ class LabelStore:
 
     def counts(self, z: int) -> NDArray[np.int64]:
         """Pixels (256,) of slice z by label; counts the slice where that was not done yet."""
-        if z in self._uncounted:
+        if z in self._counts.waiting:
             self._count_again(z)
         with self._lock:
             return self._counts[z]
@@ -289,7 +270,7 @@ class LabelStore:
     def uncounted(self) -> frozenset[int]:
         """Each z whose labels are not in `totals` yet."""
         with self._lock:
-            return frozenset(self._uncounted)
+            return frozenset(self._counts.waiting)
 
     def count_base(self) -> Iterator[int]:
         """Count the slices that are not counted yet, giving each z; errors as in `__getitem__`.
@@ -311,28 +292,7 @@ class LabelStore:
             with self._lock:
                 if self._planes.versions[z] == version:
                     self._counts[z] = counts
-                    self._uncounted.discard(z)
                     return
-
-    def _count_known(self, base: LabelBase | None) -> None:
-        """Count what the base has read already; the rest of it waits for `count_base`."""
-        for z in self._planes.through():
-            known = None if base is None else base.known_counts(z)
-            if known is None:
-                self._uncounted.add(z)
-                continue
-            counts = np.zeros(256, np.int64)
-            table = self._writer.record.base_table
-            np.add.at(counts, table[1 : len(known) + 1], known)
-            self._counts[z] = counts
-
-    def _follow(self, z: int, plane: Plane, old: NDArray[np.uint8], new: NDArray[np.uint8]) -> None:
-        """Keep the counts of slice z, of which pixels have become `new`."""
-        if z in self._uncounted:
-            self._counts[z] = count_labels(plane)
-            self._uncounted.discard(z)
-        else:
-            self._counts.change(z, old, new)
 
     # -- the whole store ----------------------------------------------------
 
@@ -390,11 +350,4 @@ class LabelStore:
 
     def _save_counts(self) -> None:
         self._saved = time.monotonic()
-        self._counts.save(self._chunks, self._painted - self._uncounted)
-
-
-def _dots(y: Any, x: Any, values: NDArray[np.uint8]) -> Callable[[Plane], None]:
-    def paint(part: Plane) -> None:
-        part[y, x] = values
-
-    return paint
+        self._counts.save(self._chunks, self._painted)

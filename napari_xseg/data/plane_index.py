@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -61,6 +61,39 @@ class Points:
             yield z, self.z == z
 
 
+@dataclass(frozen=True)
+class Edit:
+    """What becomes of one plane.
+
+    Attributes
+    ----------
+    rows, columns : range
+        Those that may change.
+    within : (slice, slice)
+        The key of this part of the plane.
+    paint : callable
+        Changes the part in place.
+    """
+
+    rows: range
+    columns: range
+    within: tuple[slice, slice]
+    paint: Callable[[NDArray[np.uint8]], None]
+
+
+def edits_of(wanted: Box | Points, values: NDArray[np.uint8]) -> dict[int, Edit]:
+    """Say by z what assigning `values`, of the shape of `wanted`, does to each plane."""
+    if isinstance(wanted, Box):
+        planes = values.reshape(wanted.full_shape)
+        if not (wanted.y and wanted.x):
+            return {}
+        return {
+            z: Edit(wanted.y, wanted.x, wanted.within, _painter(..., planes[row]))
+            for row, z in enumerate(wanted.z)
+        }
+    return {z: _dots(wanted, values, here) for z, here in wanted.by_slice()}
+
+
 def parse_key(key: Any, shape: Shape) -> Box | Points:
     """Read what stands in brackets after an array of `shape`.
 
@@ -92,6 +125,20 @@ def as_labels(value: Any) -> NDArray[np.uint8]:
     if array.dtype.kind not in "bui" or (array.size and (array.min() < 0 or array.max() > 255)):
         raise ValueError("labels are whole numbers from 0 to 255")
     return array.astype(np.uint8)
+
+
+def _dots(points: Points, values: NDArray[np.uint8], here: NDArray[np.bool_]) -> Edit:
+    y, x = points.y[here], points.x[here]
+    rows, columns = range(y.min(), y.max() + 1), range(x.min(), x.max() + 1)
+    paint = _painter((y - y.min(), x - x.min()), values[here])
+    return Edit(rows, columns, (_as_slice(rows), _as_slice(columns)), paint)
+
+
+def _painter(key: Any, values: NDArray[np.uint8]) -> Callable[[NDArray[np.uint8]], None]:
+    def paint(part: NDArray[np.uint8]) -> None:
+        part[key] = values
+
+    return paint
 
 
 def _is_array(part: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_xseg.data.coding import IGNORE
+from napari_xseg.data.derived import add_noise
 from napari_xseg.data.mirror import mirror_indices
 from napari_xseg.data.planes import ContextReader, PlaneCache
 from napari_xseg.errors import XsegError
@@ -95,9 +96,8 @@ class LabelledSlices:
         images, intensity = self.reader.images, self.reader.intensity
 
         def make(z: int) -> NDArray[np.float32]:
-            plane = images.read(z)
-            noise = np.random.default_rng([seed, z]).normal(0.0, std, plane.shape)
-            return intensity.normalise(intensity.to_dtype(plane + noise))
+            rng = np.random.default_rng([seed, z])
+            return intensity.normalise(add_noise(images.read(z), std, rng))
 
         return PlaneCache(make, self._limit)
 

@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from napari_xseg.config import Precision
-from napari_xseg.data.slices import parse_slices
+from napari_xseg.data.slices import format_slices, parse_slices
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Event, NextSlices, Progress
+from napari_xseg.events import Control, Event, Message, NextSlices, Progress
 from napari_xseg.jobs import requests, slice_request
 from napari_xseg.jobs.requests import Request, Threads
 from napari_xseg.jobs.slice_request import SliceRequest
 from napari_xseg.jobs.sources import ArrayFile, Source
 from napari_xseg.jobs.splits import Slices
-from napari_xseg.review.slice_statistics import correlation_length, slice_statistics, unlikeness
+from napari_xseg.review.slice_statistics import (
+    BlankSlices,
+    correlation_length,
+    slice_statistics,
+    unlikeness,
+)
 from napari_xseg.review.suggest import By, Suggestion, suggest_slices
 
 if TYPE_CHECKING:
@@ -78,7 +83,7 @@ class NextSliceRequest(Request):
         ------
         XsegError
             A model or image that cannot be read, images that do not fit the model,
-            slices that are not there.
+            slices that are not there, or that all show nothing.
         """
         control = control or Control()
         images = self.images.open()
@@ -86,17 +91,29 @@ class NextSliceRequest(Request):
         length = correlation_length(images, wanted)
         values: dict[int, float] = {}
         yield from self._measure(images, wanted, values, control)
-        if not control.stopped:
-            found = suggest_slices(
-                len(images),
-                self.labelled,
-                self.count,
-                uncertainty=values,
-                length=length,
-                slices=wanted,
-            )
-            by: By = "grey" if self.model is None else "model"
-            yield _told(found, values, length, by)
+        if control.stopped:
+            return
+        blank = BlankSlices(images, wanted)
+        blank.look(values)
+        found = self._chosen(images, values, length, blank)
+        while blank.look(one.z for one in found) and not control.stopped:
+            found = self._chosen(images, values, length, blank)
+        if blank.found:
+            yield Message(_last(images, blank.found, len(wanted)), "warning")
+        yield _told(found, values, length, "grey" if self.model is None else "model")
+
+    def _chosen(
+        self, images: Volume, values: dict[int, float], length: float, blank: BlankSlices
+    ) -> tuple[Suggestion, ...]:
+        return suggest_slices(
+            len(images),
+            self.labelled,
+            self.count,
+            uncertainty={z: value for z, value in values.items() if z not in blank.found},
+            length=length,
+            slices=self._wanted(images),
+            last=blank.found,
+        )
 
     def _wanted(self, images: Volume) -> tuple[int, ...]:
         there: Sequence[int] = range(len(images))
@@ -166,6 +183,20 @@ class NextSliceRequest(Request):
 def _sampled(wanted: tuple[int, ...], every: int | None) -> tuple[int, ...]:
     step = every or max(1, round(len(wanted) / SAMPLED))
     return tuple(dict.fromkeys((*wanted[::step], *wanted[-1:])))
+
+
+def _last(images: Volume, blank: set[int], wanted: int) -> str:
+    if len(blank) == wanted:
+        raise XsegError(
+            f"{images.name}: all {wanted} slices are without a finite pixel or of one value alone, "
+            "so none is worth labelling; check the files."
+        )
+    several = len(blank) > 1
+    return (
+        f"{images.name}: slice{'s'[:several]} {format_slices(sorted(blank))} "
+        f"{'have' if several else 'has'} no finite pixel, or one value alone, and "
+        f"come{'s'[several:]} last."
+    )
 
 
 def _told(

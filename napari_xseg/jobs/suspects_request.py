@@ -121,7 +121,7 @@ class SuspectsRequest(Request):
         from napari_xseg.review.suspects.run import find_suspects
 
         job = self.job()
-        yield from (Message(text, "warning") for text in job.images.warnings)
+        yield from (Message(text, "warning") for text in job.warnings)
         if self.model is None and job.second_model is None:
             yield from find_suspects(job, control)
             return

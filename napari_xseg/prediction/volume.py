@@ -16,7 +16,7 @@ from napari_xseg.data.coding import IGNORE
 from napari_xseg.data.jsontext import json_text
 from napari_xseg.data.writing import SliceWriter, atomic_path, create_writer
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Event, Finished, Progress, SlicesDone, Started
+from napari_xseg.events import Control, Event, Finished, Message, Progress, SlicesDone, Started
 from napari_xseg.metrics import class_counts, fractions
 from napari_xseg.model.device import describe_device, find_device
 from napari_xseg.prediction.predictor import Channels, Predictor, stack_blocks
@@ -159,6 +159,7 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
             yield from work.run(reading, writing, control)
         work.fill_rest()
+        yield from work.blank()
         seconds = work.seconds
         figures = work.figures(seconds)
         sidecar.write_bytes(_sidecar_text(job, work, predictor, figures).encode())
@@ -250,6 +251,18 @@ class _Work:
         sure_path = None if self.confidence is None else self.confidence.readable
         path = self.mask.readable
         return None if path is None else SlicesDone(tuple(batch), path, first, sure_path)
+
+    def blank(self) -> Iterator[Message]:
+        """How many slices hold nothing that could be predicted."""
+        count = sum(not counts.any() for counts in self.counts)
+        if count:
+            inside = "" if self.job.region is None else " inside the region"
+            yield Message(
+                f"{self.job.images.name}: {count} of {self.done} slices "
+                f"{'have' if count > 1 else 'has'} no finite pixel{inside}; nothing is predicted "
+                "there.",
+                "warning",
+            )
 
     def fill_rest(self) -> None:
         """After a stop: the slices not reached are not labelled."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_xseg import metrics
+from napari_xseg.review.border import border_band
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from napari_xseg.review.matching import IndexMap
 
 MARGIN = 0.001
-# Dice above which labels were hardly painted by hand: they are the older mask itself.
-ACCEPTED = 0.99
 """A Dice lower by this much or more is a worse one."""
+BORDER = 2
+"""Pixels up to so far from a class border of the labels do not count.
+
+Two trainings draw a border a pixel apart, and who accepts a slice takes the older mask's.
+"""
 OVERLAP = 0.1
 """Boxes that share so much of the smaller one are the same place."""
 
@@ -76,7 +80,7 @@ class SliceChange:
     before, after : float
         Mean Dice of the classes that occur, 0 to 1; nan where nothing can be compared.
     wrong_before, wrong_after : int
-        Pixels that differ from the labels.
+        Pixels that differ from the labels, of those that count.
     """
 
     z: int
@@ -130,9 +134,14 @@ def spot_changes(
 
 
 def slice_change(
-    z: int, labels: IndexMap, before: IndexMap, after: IndexMap, classes: int
+    z: int,
+    labels: IndexMap,
+    before: IndexMap,
+    after: IndexMap,
+    classes: int,
+    border: int = BORDER,
 ) -> SliceChange:
-    """Compare two masks of slice `z` with its labels.
+    """Compare two masks of slice `z` with its labels, away from the borders of their classes.
 
     Parameters
     ----------
@@ -141,13 +150,16 @@ def slice_change(
         in one of the three is left out, so that both masks are judged by the same ones.
     classes : int
         How many there are.
+    border : int
+        Pixels at most so far from another class of the labels are left out, as
+        `border_band` marks them; 0 leaves out none.
 
     Raises
     ------
     ValueError
         As `metrics.confusion` says.
     """
-    known = (before != metrics.IGNORE) & (after != metrics.IGNORE)
+    known = (before != metrics.IGNORE) & (after != metrics.IGNORE) & ~border_band(labels, border)
     truth = np.where(known, labels, np.uint8(metrics.IGNORE))
     old, new = (metrics.confusion(truth, mask, classes) for mask in (before, after))
     return SliceChange(z, metrics.dice_all(old), metrics.dice_all(new), _wrong(old), _wrong(new))
@@ -184,15 +196,11 @@ def progress_text(changes: Sequence[SliceChange], spots: SpotChanges | None = No
         count = f"{len(changes)} labelled slice{'s'[: len(changes) != 1]}"
         names = ", ".join(f"{one.z} ({_points(one)})" for one in worse)
         told.append(
-            f"Of {count} {len(worse)} got worse: {names}."
+            f"Of {count} {len(worse)} got worse: {names}. Pixels up to {BORDER} from a class "
+            "border do not count."
             if worse
             else f"None of {count} got worse."
         )
-        if any(one.before > ACCEPTED for one in worse):
-            told.append(
-                "Labels accepted from the older mask agree with it by their making: a small loss "
-                "there says little."
-            )
     return " ".join(told)
 
 

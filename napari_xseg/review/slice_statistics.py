@@ -13,7 +13,7 @@ import numpy as np
 from napari_xseg.data.leakage import correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -67,8 +67,8 @@ def correlation_length(images: Volume, slices: Sequence[int] | None = None) -> f
 def slice_statistics(images: Volume, slices: Sequence[int]) -> dict[int, Statistics]:
     """Grey-value percentiles, spread and grain of slices, each (7,) float64.
 
-    Slices without values are left out, those of more than 65536 pixels sampled.
-    XsegError for a damaged image.
+    Slices without values, or of one value alone, are left out; those of more than
+    65536 pixels are sampled. XsegError for a damaged image.
     """
     found = {}
     for z in slices:
@@ -77,12 +77,55 @@ def slice_statistics(images: Volume, slices: Sequence[int]) -> dict[int, Statist
         # Grain is that of true neighbours: rows are left out, columns are not.
         lines = plane[:: step * step].astype(np.float64)
         values = lines[np.isfinite(lines)]
-        if values.size:
+        if values.size and values.min() < values.max():
             grain = np.diff(lines, axis=1)
             grain = grain[np.isfinite(grain)]
             more = (values.std(), float(np.abs(grain).mean()) if grain.size else 0.0)
             found[z] = np.array([*np.percentile(values, PERCENTS), *more])
     return found
+
+
+class BlankSlices:
+    """Slices that show nothing: without a finite pixel, or of one value alone.
+
+    Parameters
+    ----------
+    images : Volume
+    slices : collection of int
+        Those that may be read.
+
+    Attributes
+    ----------
+    found : set of int
+        Those that were met so far.
+    """
+
+    def __init__(self, images: Volume, slices: Collection[int]) -> None:
+        self.found: set[int] = set()
+        self._images, self._left = images, set(slices)
+
+    def look(self, slices: Iterable[int]) -> bool:
+        """Read `slices`, and all beside a blank one; whether there was a blank one not yet met."""
+        known = len(self.found)
+        for z in slices:
+            waiting = [z]
+            while waiting:
+                one = waiting.pop()
+                if self._is_blank(one):
+                    waiting += [one - 1, one + 1]
+        return len(self.found) > known
+
+    def _is_blank(self, z: int) -> bool:
+        """Whether `z` is blank, each slice being asked once."""
+        if z not in self._left:
+            return False
+        self._left.remove(z)
+        values = self._images.read(z)
+        values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        if values.size and values.min() < values.max():
+            return False
+        self.found.add(z)
+        return True
 
 
 def unlikeness(statistics: Mapping[int, Statistics], labelled: Collection[int]) -> dict[int, float]:

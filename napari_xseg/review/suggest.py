@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -84,6 +84,7 @@ def suggest_slices(
     slices: Collection[int] | None = None,
     alike: Floats | None = None,
     by: By = "model",
+    last: Collection[int] = (),
 ) -> tuple[Suggestion, ...]:
     """Choose slices to label, best first; the same input gives the same answer.
 
@@ -96,8 +97,8 @@ def suggest_slices(
     count : int
         How many are wanted; fewer where fewer are left.
     uncertainty : mapping of int to float, optional
-        Of some or all slices, in any unit, 0 or more; between them it is
-        interpolated, and nan is passed over. Without it, place alone decides.
+        Of some slices, in any unit, 0 or more; interpolated between them, nan passed
+        over. Without it, place alone decides.
     length : float
         Slices over which slices stay alike, as `correlation_length` gives it; 0 for
         a tenth of the volume.
@@ -107,6 +108,8 @@ def suggest_slices(
         How well slice i stands for slice j, 0 to 1, in place of the distance.
     by : str
         What the uncertainty was taken from, for the words of the suggestions.
+    last : collection of int
+        They show nothing: they come after all others, and need not be stood for.
 
     Returns
     -------
@@ -115,25 +118,21 @@ def suggest_slices(
     wanted = np.array(sorted(range(depth) if slices is None else set(slices)), np.int64)
     if not wanted.size:
         return ()
-    likeness = _Likeness(wanted, length or max(1.0, depth / 10), alike)
-    relative = _relative(wanted, uncertainty)
-    weights = np.ones(wanted.size) if relative is None else relative
-    covered = np.zeros(wanted.size)
     taken = sorted(set(labelled))
-    for z in taken:
-        covered = np.maximum(covered, likeness.of(z))
+    cover = _Cover(wanted, length or max(1.0, depth / 10), alike, taken)
+    relative = _relative(wanted, uncertainty)
+    shown = ~np.isin(wanted, sorted(last))
+    weights = (np.ones(wanted.size) if relative is None else relative) * shown
     found: list[Suggestion] = []
     free = ~np.isin(wanted, taken)
     while len(found) < count and free.any():
-        gains = np.where(free, likeness.gains(covered, weights), -1.0)
-        best = int(np.argmax(gains.round(_DIGITS)))
-        z, left = int(wanted[best]), float(weights @ (1 - covered))
-        share = float(gains[best]) / left if left > 0 else 0.0
+        best, share = cover.best(weights, free & shown if (free & shown).any() else free)
+        z = int(wanted[best])
         doubt = None if relative is None else float(relative[best])
-        found.append(Suggestion(z, min(share, 1.0), _nearest(z, taken), doubt, by))
+        found.append(Suggestion(z, share, _nearest(z, taken), doubt, by))
         taken.append(z)
+        cover.add(z)
         free[best] = False
-        covered = np.maximum(covered, likeness.of(z))
     return tuple(found)
 
 
@@ -148,19 +147,32 @@ def suggestions_of(event: NextSlices) -> tuple[Suggestion, ...]:
     )
 
 
-class _Likeness:
-    """How well one slice stands for each of those wanted."""
+class _Cover:
+    """How well each of the slices wanted is stood for."""
 
-    def __init__(self, wanted: NDArray[np.int64], length: float, alike: Floats | None) -> None:
+    def __init__(
+        self, wanted: NDArray[np.int64], length: float, alike: Floats | None, taken: Iterable[int]
+    ) -> None:
         self._wanted, self._length, self._alike = wanted, length, alike
+        self._covered = np.zeros(wanted.size)
+        for z in taken:
+            self.add(z)
 
-    def of(self, z: int) -> Floats:
-        return self._rows(np.array([z])).reshape(-1)
+    def add(self, z: int) -> None:
+        self._covered = np.maximum(self._covered, self._rows(np.array([z])).reshape(-1))
 
-    def gains(self, covered: Floats, weights: Floats) -> Floats:
+    def best(self, weights: Floats, among: NDArray[np.bool_]) -> tuple[int, float]:
+        """The place that adds most, and its share of what nothing stands for."""
+        gains = self._gains(weights)
+        best = int(np.argmax(np.where(among, gains, -1.0).round(_DIGITS)))
+        left = float(weights @ (1 - self._covered))
+        return best, min(float(gains[best]) / left, 1.0) if left > 0 else 0.0
+
+    def _gains(self, weights: Floats) -> Floats:
         blocks = range(0, self._wanted.size, _BLOCK)
         rows = (self._rows(self._wanted[start : start + _BLOCK]) for start in blocks)
-        gains: Floats = np.concatenate([np.maximum(part - covered, 0) @ weights for part in rows])
+        better = [np.maximum(part - self._covered, 0) @ weights for part in rows]
+        gains: Floats = np.concatenate(better)
         return gains
 
     def _rows(self, chosen: NDArray[np.int64]) -> Floats:

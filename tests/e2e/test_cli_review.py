@@ -93,6 +93,7 @@ def test_a_session_from_its_beginning_to_the_report(
     assert re.search(r"^good +\S+ +Anna +4 +4 +3\.50 ", out, re.MULTILINE)
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert NO_TRUTH in page
+    assert NO_TRUTH in " ".join(out.split())
     assert begun in page
     assert read(tmp_path / "report" / "masks.csv")[0]["mean score"] == "3.50"
     review("export", "--out", tmp_path / "scores.csv")

@@ -82,7 +82,9 @@ def test_a_mask_of_other_grey_values_is_warned_of(
     shutil.copy(mask, own)
     facts = json.loads(mask.with_name("mask.tif.json").read_text(encoding="utf-8"))
     beside = own.with_name("own.tif.json")
-    beside.write_text(json.dumps(facts | {"match_intensity": True}), encoding="utf-8")
+    assert facts["settings"]["match_intensity"] is False
+    facts["settings"]["match_intensity"] = True
+    beside.write_text(json.dumps(facts), encoding="utf-8")
     words = ("--model", trained, "--mask", own, "--slices", "3", "--kinds", "confidence", "-q")
     plain = " ".join(search(*words).out.split())
     assert "own.tif: was predicted with --match-intensity" in plain

@@ -69,13 +69,17 @@ class ConflictsFound(XsegError):
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: to which file, and how many sessions and scores came in."""
+    """What an import did: to which file, and how many sessions and scores came in.
+
+    `ended` counts the sessions that were open here and are ended, as the file says.
+    """
 
     path: Path
     reviewer: str
     sessions: int
     scores: int
     conflicts: tuple[Conflict, ...]
+    ended: int = 0
 
 
 def import_scores(
@@ -86,6 +90,10 @@ def import_scores(
     masks: Collection[str] | None = None,
 ) -> Imported:
     """Take the scores of another file into `folder`, all or none.
+
+    A session that has ended in one of both files is ended here, `keep` or `take`: its
+    names were shown there. Where both ended it, the date that is here stands. With
+    `both` it is that of the second reviewer.
 
     Parameters
     ----------
@@ -192,7 +200,7 @@ def _write(
     path = folder / file_name(theirs.reviewer)
     left = {(one.origin, one.number) for one in conflicts} if mine is not None else set()
     known = set() if mine is None else {session.uid for session in mine.sessions}
-    scores = sessions = 0
+    scores = sessions = ended = 0
     connection = open_database(path)
     try:
         with saying(path), transaction(connection):
@@ -202,6 +210,8 @@ def _write(
                 if session.uid not in known:
                     records.insert_session(connection, session)
                     sessions += 1
+                elif session.closed is not None:
+                    ended += records.end_session(connection, session.uid, session.closed)
                 have = {} if mine is None else mine.kept.get(session.uid, {})
                 left_out = {*left, *copied}
                 skipped = {*have, *(item for uid, item in left_out if uid == session.uid)}
@@ -214,7 +224,7 @@ def _write(
                 scores += 1
     finally:
         connection.close()
-    return Imported(path, theirs.reviewer, sessions, scores, conflicts)
+    return Imported(path, theirs.reviewer, sessions, scores, conflicts, ended)
 
 
 def _check_unchanged(

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from napari_xseg.review.scoring.values import Session
 
 NO_TRUTH = (
-    "There is no truth in this report: it says what people think of the masks when they look at "
-    "them, not how many pixels are right."
+    "There is no truth in these figures: they say what people think of the masks when they look "
+    "at them, not how many pixels are right."
 )
 HIDDEN = (
     "A blind session is under way: masks have neutral names, and their hashes are left out, until "

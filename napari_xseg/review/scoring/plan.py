@@ -110,7 +110,8 @@ def make_items(
     masks : int
         How many masks there are.
     places : sequence of Place
-        Of the plan `suspects`: strongest first; those on other slices are left out.
+        Of the plan `suspects`: strongest first; those on other slices are left out,
+        and of several in one place, whatever their kinds, the first one is asked.
 
     Raises
     ------
@@ -141,7 +142,10 @@ def _asked(
 ) -> list[tuple[int, Place | None]]:
     if plan.kind == "suspects":
         there = set(slices)
-        top = [place for place in places if place.z in there][: plan.count]
+        once: dict[object, Place] = {}
+        for place in places:
+            once.setdefault((place.z, place.box or (round(place.y), round(place.x))), place)
+        top = [place for place in once.values() if place.z in there][: plan.count]
         return [(place.z, place) for place in top]
     if plan.kind == "random":
         chosen = sorted(rng.sample(slices, min(plan.count, len(slices))))

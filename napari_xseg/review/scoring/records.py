@@ -92,6 +92,14 @@ def insert_session(connection: sqlite3.Connection, session: Session) -> None:
     _insert(connection, "item", _ITEM, items)
 
 
+def end_session(connection: sqlite3.Connection, uid: str, closed: str) -> bool:
+    """Write when a session ended; False where it had ended already, and nothing is written."""
+    found = connection.execute(
+        "UPDATE session SET closed = ? WHERE uid = ? AND closed IS NULL", (closed, uid)
+    )
+    return found.rowcount > 0
+
+
 def insert_score(
     connection: sqlite3.Connection,
     uid: str,

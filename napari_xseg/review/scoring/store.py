@@ -221,11 +221,10 @@ class ScoreFile:
         session = self.session(uid)
         if session.closed is not None:
             return session
-        ended = replace(session, closed=_now())
+        now = _now()
+        ended = replace(session, closed=now)
         with self._writing() as connection:
-            connection.execute(
-                "UPDATE session SET closed = ? WHERE uid = ?", (ended.closed, ended.uid)
-            )
+            records.end_session(connection, ended.uid, now)
         self._sessions[ended.uid] = ended
         return ended
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_xseg.data.writing import check_output
 from napari_xseg.errors import XsegError
+from napari_xseg.review.suspects.masks import confidence_doubt
 from napari_xseg.review.suspects.table import KINDS
 
 if TYPE_CHECKING:
@@ -149,6 +150,14 @@ class SuspectsJob:
     def wanted(self) -> tuple[Kind, ...]:
         """Kinds that are looked for."""
         return self.possible if self.kinds is None else self.kinds
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the images and of how mask and models belong together."""
+        doubts: list[str | None] = []
+        if self.mask is not None and self.confidence is not None:
+            doubts.append(confidence_doubt(self.confidence.path, self.mask))
+        return *self.images.warnings, *(text for text in doubts if text is not None)
 
     def check(self) -> None:
         """Raise XsegError where the job cannot be done, before anything is written."""

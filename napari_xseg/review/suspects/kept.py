@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,16 @@ import numpy as np
 
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.jsontext import json_text
+from napari_xseg.data.slices import format_slices
 from napari_xseg.data.volume import hash_source, open_label_volume
 from napari_xseg.data.writing import write_atomic
 from napari_xseg.errors import XsegError
+from napari_xseg.review.suspects.ranking import Strongest
 from napari_xseg.review.suspects.table import KINDS, ROW, Suspects
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 VERSION = 1
@@ -107,6 +111,53 @@ def read_suspects(path: Path) -> Kept:
         raise XsegError(f"{path}: is damaged ({error!r}); look for suspects again.") from error
 
 
+def with_other_slices(found: Kept, older: Path, keep: int) -> tuple[Kept, tuple[str, ...]]:
+    """Add what an older list of the very same mask says of slices that were not looked at.
+
+    Parameters
+    ----------
+    found : Kept
+        What a search has found.
+    older : Path
+        A file that `write_suspects` wrote.
+    keep : int
+        Suspects kept at most, those with most to mend.
+
+    Returns
+    -------
+    Kept
+        All of them, ranked anew, with the older searches under `earlier` of the settings;
+        `found` where the list is of another mask or classes, or cannot be read.
+    tuple of str
+        What was kept, as a sentence, where anything was.
+    """
+    try:
+        kept = read_suspects(older)
+    except XsegError:
+        return found, ()
+    new, old = found.origin, kept.origin
+    others = sorted(set(old.slices) - set(new.slices))
+    same = new.mask_sha256 != "" and old.mask_sha256 == new.mask_sha256
+    if not others or not same or kept.suspects.classes != found.suspects.classes:
+        return found, ()
+    strongest = Strongest(keep)
+    strongest.add(found.suspects.rows)
+    strongest.add(kept.suspects.rows[np.isin(kept.suspects.rows["z"], others)])
+    rows = strongest.ranked()
+    origin = replace(
+        new,
+        kinds=tuple(kind for kind in KINDS if kind in {*new.kinds, *old.kinds}),
+        slices=tuple(sorted({*new.slices, *others})),
+        settings={**new.settings, "earlier": _earlier(old, new.slices)},
+    )
+    stayed = int(np.isin(rows["z"], others).sum())
+    text = (
+        f"{older.name}: {stayed} suspects found before in slices {format_slices(others)} stay in "
+        "the list."
+    )
+    return Kept(Suspects(found.suspects.classes, rows), origin), (text,)
+
+
 def staleness(origin: Origin, mask: Path) -> str | None:
     """Say so where the mask is not the one that the suspects were found in; hashes its file.
 
@@ -121,6 +172,21 @@ def staleness(origin: Origin, mask: Path) -> str | None:
         f"{mask}: has changed since its suspects were found, so they may lie elsewhere; "
         "look for them again."
     )
+
+
+def _earlier(old: Origin, slices: Sequence[int]) -> list[dict[str, Any]]:
+    """Searches whose suspects are left in the list, oldest first, each with its slices."""
+    before = old.settings.get("earlier", [])
+    taken = {z for one in before for z in one["slices"]}
+    last = {
+        "slices": [z for z in old.slices if z not in taken],
+        **{"kinds": old.kinds, "model": old.model, "second": old.second},
+        "settings": {name: value for name, value in old.settings.items() if name != "earlier"},
+    }
+    left = [
+        {**one, "slices": [z for z in one["slices"] if z not in slices]} for one in [*before, last]
+    ]
+    return [one for one in left if one["slices"]]
 
 
 def _rows(columns: dict[str, list[float]], classes: int) -> NDArray[np.void]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,8 @@ class Looker:
         Grey values of the volume, where drift is looked for.
     device, precision : str
         What computes, in words.
+    blank : list of int
+        z of the slices seen that have no finite pixel.
     """
 
     job: SuspectsJob
@@ -50,6 +52,7 @@ class Looker:
     usual: Intensity | None
     device: str
     precision: str
+    blank: list[int] = field(default_factory=list)
 
     def mask(self, z: int, control: Control | None = None) -> IndexMap:
         """Class indices (y, x) of slice `z`, 255 where nothing is looked at."""
@@ -71,6 +74,8 @@ class Looker:
             mask = found.mask if given is None else given
             doubt, share = found.doubt, found.disagreement
         assert mask is not None
+        if (mask == IGNORE).all() and not np.isfinite(self.job.images.read(z)).any():
+            self.blank.append(z)
         if self.job.confidence is not None and self.job.mask is not None and self.first is None:
             doubt = doubt_of(self.job.confidence.read(self.job.mask.page_of[z]), mask)
         doubt = doubt if "confidence" in wanted else None

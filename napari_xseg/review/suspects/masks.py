@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from napari_xseg.metrics import IGNORE
 from napari_xseg.prediction.sidecar import read_sidecar, sidecar_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from napari_xseg.data.volume import Volume
     from napari_xseg.review.matching import IndexMap
+
+# Slices in which a confidence is held against its mask, and the share of their pixels that may
+# have been painted since.
+_CHECKED = 4
+_MOST_LOW = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +95,15 @@ def open_mask(path: Path, images: Volume, classes: ClassTable | None = None) -> 
 
 
 def open_confidence(path: Path, mask: OpenMask) -> Volume:
-    """Open the confidences of a mask, uint8 and page by page as the mask; XsegError else."""
+    """Open the confidences of a mask, uint8 and page by page as the mask.
+
+    Raises
+    ------
+    XsegError
+        Another size or dtype; the file beside the mask names another confidence, which
+        is there; more than a hundredth of some labelled pixels is less sure than the
+        most probable of the classes can be.
+    """
     volume = open_volume(path)
     if volume.shape != mask.labels.shape or volume.dtype != np.uint8:
         raise XsegError(
@@ -99,7 +111,34 @@ def open_confidence(path: Path, mask: OpenMask) -> Volume:
             f"{' x '.join(map(str, mask.labels.shape))} uint8, the confidence of "
             f"{mask.path.name}; give the file that was predicted with the mask."
         )
+    told = read_sidecar(mask.path) or {}
+    own = _named_confidence(mask, told)
+    if own is not None and own.name != path.name and own.exists():
+        raise XsegError(
+            f"{path}: is not the confidence of {mask.path.name}, which is {own}; give that one."
+        )
+    classes = _own_classes(mask.path, told)
+    _check_sure(path, volume, mask, 1 if classes is None else 255 // len(classes) - 1)
     return volume
+
+
+def confidence_doubt(path: Path, mask: OpenMask) -> str | None:
+    """Say so where the file beside a mask names no confidence, or one of another name."""
+    told = read_sidecar(mask.path)
+    if told is None or "confidence" not in told:
+        return None
+    own = _named_confidence(mask, told)
+    if own is None:
+        return (
+            f"{path}: may be of another mask, since {mask.path.name} was predicted without its "
+            "confidence."
+        )
+    if own.name == path.name:
+        return None
+    return (
+        f"{path}: may be of another mask, since the confidence of {mask.path.name} was written to "
+        f"{own.name}."
+    )
 
 
 def doubt_of(confidence: NDArray[np.uint8], mask: IndexMap) -> NDArray[np.float32]:
@@ -107,6 +146,30 @@ def doubt_of(confidence: NDArray[np.uint8], mask: IndexMap) -> NDArray[np.float3
     doubt = np.subtract(1, confidence / np.float32(255), dtype=np.float32)
     doubt[mask == IGNORE] = 0
     return doubt
+
+
+def _named_confidence(mask: OpenMask, told: dict[str, Any]) -> Path | None:
+    """The confidence that was written with a mask: beside it, else where it was then."""
+    named = told.get("confidence")
+    if not isinstance(named, str):
+        return None
+    beside = mask.path.with_name(Path(named).name)
+    return beside if beside.exists() else Path(named)
+
+
+def _check_sure(path: Path, volume: Volume, mask: OpenMask, least: int) -> None:
+    """The class of a pixel is the most probable one: it has a share of 1 / classes at least."""
+    slices = sorted(mask.page_of)
+    labelled = low = 0
+    for z in slices[:: max(1, len(slices) // _CHECKED)]:
+        sure = volume.read(mask.page_of[z])[mask.read(z) != IGNORE]
+        labelled, low = labelled + sure.size, low + int(np.count_nonzero(sure < least))
+    if low > _MOST_LOW * labelled:
+        raise XsegError(
+            f"{path}: is below {least} of 255 at {low} of {labelled} labelled pixels, which the "
+            f"confidence of {mask.path.name} cannot be; give the file that was predicted with the "
+            "mask."
+        )
 
 
 def _pages(

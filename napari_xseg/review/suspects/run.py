@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_xseg.data.slices import format_slices
 from napari_xseg.data.volume import hash_source
+from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Event, Finished, Message, Progress, Started
 from napari_xseg.review.suspects.finders import (
     Alone,
@@ -19,7 +21,7 @@ from napari_xseg.review.suspects.finders import (
     SmallPieces,
 )
 from napari_xseg.review.suspects.job import SHEET, SuspectsJob
-from napari_xseg.review.suspects.kept import Origin, write_suspects
+from napari_xseg.review.suspects.kept import Kept, Origin, with_other_slices, write_suspects
 from napari_xseg.review.suspects.looking import Halted, Looker, open_looker
 from napari_xseg.review.suspects.ranking import Strongest, expected_wrong
 from napari_xseg.review.suspects.sizes import learn_sizes
@@ -59,7 +61,8 @@ def find_suspects(
     Raises
     ------
     XsegError
-        As `SuspectsJob.check` says; damaged images; a full disk. Older files stay then.
+        As `SuspectsJob.check` says; damaged images, or images without a finite pixel; a
+        full disk. Older files stay then.
     """
     control = control or Control()
     start = time.perf_counter()
@@ -82,13 +85,30 @@ def find_suspects(
         seconds = time.perf_counter() - start
         yield Finished(job.targets.paths[0], "stopped", seconds)
         return Suspects(job.classes, np.empty(0, ROW))
+    yield from _blank(job, looker.blank)
     suspects = Suspects(job.classes, strongest.ranked())
     if strongest.dropped:
         yield Message(f"{strongest.dropped} suspects with less to mend were left out.")
-    _write(job, suspects, looker)
+    yield from _write(job, suspects, looker)
     seconds = time.perf_counter() - start
     yield Finished(job.targets.paths[0], "done", seconds, _figures(suspects))
     return suspects
+
+
+def _blank(job: SuspectsJob, blank: list[int]) -> Iterator[Message]:
+    """Say which slices show nothing; an empty list of suspects would praise them."""
+    count, name = len(blank), job.images.name
+    if count == len(job.slices):
+        raise XsegError(
+            f"{name}: none of the {count} slices has a finite pixel, so there is nothing to look "
+            "at; check the files."
+        )
+    if count:
+        yield Message(
+            f"{name}: {count} of {len(job.slices)} slices {'have' if count > 1 else 'has'} no "
+            f"finite pixel, and nothing was looked at there: {format_slices(blank)}.",
+            "warning",
+        )
 
 
 def _finders(job: SuspectsJob, looker: Looker, control: Control) -> list[Finder]:
@@ -142,7 +162,7 @@ def _halt_if_stopped(control: Control) -> None:
         raise Halted
 
 
-def _write(job: SuspectsJob, suspects: Suspects, looker: Looker) -> None:
+def _write(job: SuspectsJob, suspects: Suspects, looker: Looker) -> Iterator[Message]:
     """The page and the CSV first: the list beside the mask says that all is there."""
     targets = job.targets
     shown = suspects if targets.top is None else suspects.top(targets.top)
@@ -152,7 +172,11 @@ def _write(job: SuspectsJob, suspects: Suspects, looker: Looker) -> None:
     if targets.csv is not None:
         shown.write_csv(targets.csv)
     if targets.kept is not None:
-        write_suspects(targets.kept, suspects, _origin(job))
+        kept = Kept(suspects, _origin(job))
+        if targets.kept.exists():
+            kept, said = with_other_slices(kept, targets.kept, job.keep)
+            yield from (Message(text) for text in said)
+        write_suspects(targets.kept, kept.suspects, kept.origin)
 
 
 def _origin(job: SuspectsJob) -> Origin:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_xseg.data.derived import joined_volume, noisy_volume
+from napari_xseg.data.derived import as_dtype, joined_volume, noisy_volume
 from napari_xseg.data.volume import volume_from_array
 from napari_xseg.errors import XsegError
 
@@ -29,6 +29,25 @@ def test_noise_is_clipped_and_never_wraps(dtype: str) -> None:
     noisy = noisy_volume(images, 20.0).read(0)
     assert noisy.dtype == np.dtype(dtype)
     assert noisy.astype(float).min() > 0.9 * float(top) - 100
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("uint16", [0, 0, 1, 65535]),
+        ("int16", [-5, 0, 1, 32767]),
+        ("float32", [-5, 0.4, 1.4, 1e6]),
+        ("int64", [-5, 0, 1, 10**6]),
+    ],
+)
+def test_counts_are_clipped_and_rounded_to_the_dtype(dtype: str, expected: list[float]) -> None:
+    found = as_dtype(np.array([-5, 0.4, 1.4, 1e6]), dtype)
+    assert found.dtype == dtype
+    assert found.tolist() == pytest.approx(expected)
+
+
+def test_the_largest_64_bit_counts_do_not_wrap() -> None:
+    assert as_dtype(np.array([1e30]), "int64")[0] > 2**62
 
 
 def test_no_noise_is_the_volume_itself() -> None:

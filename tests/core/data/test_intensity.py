@@ -139,32 +139,6 @@ def test_noise_is_given_in_counts() -> None:
             intensity.normalised_noise(wrong)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [
-        ("uint16", [0, 0, 1, 65535]),
-        ("int16", [-5, 0, 1, 32767]),
-        ("float32", [-5, 0.4, 1.4, 1e6]),
-        ("int64", [-5, 0, 1, 10**6]),
-    ],
-)
-def test_counts_are_clipped_and_rounded_to_the_dtype(dtype: str, expected: list[float]) -> None:
-    intensity = Intensity(0, 1, tuple(range(7)), dtype)
-    found = intensity.to_dtype(np.array([-5, 0.4, 1.4, 1e6]))
-    assert found.dtype == dtype
-    assert found.tolist() == pytest.approx(expected)
-
-
-def test_clip_range_is_that_of_the_dtype() -> None:
-    assert Intensity(0, 1, tuple(range(7)), "uint16").clip_range == (0, 65535)
-    assert Intensity(0, 1, tuple(range(7)), "float32").clip_range is None
-
-
-def test_the_largest_64_bit_counts_do_not_wrap() -> None:
-    intensity = Intensity(0, 1, tuple(range(7)), "int64")
-    assert intensity.to_dtype(np.array([1e30]))[0] > 2**62
-
-
 def test_noise_and_other_fractions_are_not_far_off_and_other_scales_are() -> None:
     training = measured(phases())
     noisy = phases("float32") + np.random.default_rng(5).normal(0, 6500, (4, 64, 64))
@@ -235,7 +209,7 @@ def test_soc_statistics(soc_dir: Path) -> None:
     assert intensity.std == pytest.approx(7700, abs=400)
     assert intensity.low > 16000
     assert intensity.high < 47000
-    assert intensity.clip_range == (0, 65535)
+    assert intensity.dtype == "uint16"
     assert intensity.normalised_noise(5000) == pytest.approx(5000 / intensity.std)
 
 

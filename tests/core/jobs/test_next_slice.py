@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Event, NextSlices, Progress
+from napari_xseg.events import Control, Event, Message, NextSlices, Progress
 from napari_xseg.jobs import Engine, FileSource, NextSliceRequest, share_planes
 from napari_xseg.jobs import slice_request as kept
 from napari_xseg.review.suggest import suggest_slices, suggestions_of
@@ -120,6 +120,35 @@ def test_without_labels_and_model_they_are_spread(files: Files) -> None:
     assert found.nearest[0] == -1
     assert all(math.isnan(value) for value in found.uncertainties)
     assert len(set(found.slices)) == 3
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_slices_that_show_nothing_come_last_and_are_named(
+    asked: Callable[..., NextSliceRequest],
+    scan: tuple[np.ndarray, np.ndarray],
+    tmp_path: Path,
+    *,
+    with_model: bool,
+) -> None:
+    images = scan[0].astype(np.float32)
+    images[3:5], images[7] = np.nan, 7
+    np.save(tmp_path / "blank.npy", images)
+    source = FileSource(path=str(tmp_path / "blank.npy"))
+    model = {} if with_model else {"model": None}
+    events = list(asked(images=source, labelled=(), count=8, every=4, **model).run())
+    found = answer(events)
+    assert (set(found.slices[:5]), set(found.slices[5:])) == ({0, 1, 2, 5, 6}, {3, 4, 7})
+    said = [one.text for one in events if isinstance(one, Message)]
+    assert "blank: slices 3,4,7 have no finite pixel, or one value alone, and come last." in said
+
+
+def test_where_all_slices_show_nothing_none_is_suggested(
+    asked: Callable[..., NextSliceRequest], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "nothing.npy", np.full((30, 20, 20), np.nan, np.float32))
+    source = FileSource(path=str(tmp_path / "nothing.npy"))
+    with pytest.raises(XsegError, match="all 30 slices are without a finite pixel"):
+        list(asked(images=source, model=None, labelled=(), every=10).run())
 
 
 def test_planes_of_another_process_are_those_considered(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -86,6 +88,19 @@ def test_confidence_needs_its_mask_and_stands_for_a_model(
         ask(confidence=sure, mask=None, model=trained).job()
     with pytest.raises(XsegError, match="neither a mask nor a model"):
         ask(mask=None).job()
+
+
+def test_a_confidence_of_another_name_is_doubted(ask: Any, mask: Path, tmp_path: Path) -> None:
+    sure = tmp_path / "renamed.tif"
+    shutil.copy(mask.with_name("sure.tif"), sure)
+    own = tmp_path / "mask.tif"
+    shutil.copy(mask, own)
+    told = json.loads(mask.with_name("mask.tif.json").read_text(encoding="utf-8"))
+    told["confidence"] = str(tmp_path / "sure.tif")
+    own.with_name("mask.tif.json").write_text(json.dumps(told), encoding="utf-8")
+    said = [event for event in ask(mask=own, confidence=sure).run() if isinstance(event, Message)]
+    assert [event.level for event in said] == ["warning"]
+    assert "renamed.tif: may be of another mask" in said[0].text
 
 
 @pytest.mark.parametrize("kind", ["model", "run", "mask"])

@@ -17,7 +17,7 @@ import tifffile
 from napari_xseg.data.region import Box
 from napari_xseg.data.volume import open_volume, volume_from_array
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Finished, Progress, Started
+from napari_xseg.events import Control, Finished, Message, Progress, Started
 from napari_xseg.prediction.predictor import Predictor
 from napari_xseg.prediction.sidecar import read_sidecar, sidecar_path
 from napari_xseg.prediction.volume import PredictJob, predict
@@ -322,3 +322,20 @@ def test_a_mask_never_stands_beside_an_older_sidecar(job: PredictJob) -> None:
     assert told is not None
     assert told["slices"] == [1, 2]
     assert sidecar_path(job.out).exists()
+
+
+def test_slices_without_a_finite_pixel_are_counted(job: PredictJob, scan: Scan) -> None:
+    images = scan[0].astype(np.float32)
+    images[3:5] = np.nan
+    images[6, :20] = np.nan
+    told = list(predict(replace(job, images=volume_from_array(images, "scan"))))
+    said = [event.text for event in told if isinstance(event, Message)]
+    assert said == ["scan: 2 of 9 slices have no finite pixel; nothing is predicted there."]
+    assert isinstance(told[-1], Finished)
+
+
+def test_a_volume_without_a_finite_pixel_is_refused(job: PredictJob, scan: Scan) -> None:
+    images = np.full(scan[0].shape, np.nan, np.float32)
+    said = refused(replace(job, images=volume_from_array(images, "scan"), overwrite=True))
+    assert "scan: all 9 slices looked at are constant or without a finite pixel" in said
+    assert not job.out.exists()

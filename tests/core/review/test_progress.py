@@ -72,7 +72,7 @@ def test_both_masks_are_judged_by_the_same_pixels() -> None:
     labels = np.array([[0, 0, 1, 1, 255, 1]], np.uint8)
     before = np.array([[0, 0, 1, 1, 0, 255]], np.uint8)
     after = np.array([[0, 1, 1, 255, 0, 1]], np.uint8)
-    change = slice_change(7, labels, before, after, 2)
+    change = slice_change(7, labels, before, after, 2, border=0)
     assert (change.z, change.wrong_before, change.wrong_after) == (7, 0, 1)
     assert change.before == 1
     assert math.isclose(change.after, (2 / 3 + 2 / 3) / 2)
@@ -116,14 +116,44 @@ def test_the_worst_slice_comes_first_and_noise_is_left_out() -> None:
     text = progress_text(changes, spot_changes([spot(0, 0, 1, 0, 1)], []))
     assert text == (
         "1 of 1 suspects went away, 0 came up. Of 4 labelled slices 2 got worse: "
-        "3 (Dice 99.00 to 90.00 %), 2 (Dice 99.00 to 98.00 %)."
+        "3 (Dice 99.00 to 90.00 %), 2 (Dice 99.00 to 98.00 %). Pixels up to 2 from a class border "
+        "do not count."
     )
     assert progress_text(changes[3:]) == "None of 1 labelled slice got worse."
     assert progress_text([]) == ""
 
 
-def test_a_loss_on_labels_that_were_the_older_mask_is_put_in_proportion() -> None:
-    accepted = SliceChange(3, 0.998, 0.985, 20, 150)
-    painted = SliceChange(4, 0.95, 0.94, 500, 600)
-    assert "by their making" in progress_text([accepted, painted])
-    assert "by their making" not in progress_text([painted])
+def discs(*, radius: int = 20, hole: int = 0) -> np.ndarray:
+    """A disc of class 1, with a square hole in its middle."""
+    y, x = np.ogrid[-30:31, -30:31]
+    plane = (y**2 + x**2 <= radius**2).astype(np.uint8)
+    plane[30 - hole : 30 + hole, 30 - hole : 30 + hole] = 0
+    return plane
+
+
+def test_borders_a_pixel_apart_are_no_loss_on_an_accepted_slice() -> None:
+    """The labels are the older mask itself: it agrees with them by their making."""
+    labels = discs()
+    for after in (discs(radius=19), discs(radius=21)):
+        change = slice_change(3, labels, labels, after, 2)
+        assert (change.before, change.after) == (1, 1)
+        assert not change.worse()
+        assert slice_change(3, labels, labels, after, 2, border=0).worse()
+
+
+def test_what_is_lost_away_from_borders_is() -> None:
+    labels = discs()
+    (change,) = slice_changes(
+        [3], lambda _: labels, lambda _: labels, lambda _: discs(hole=3), classes=2
+    )
+    assert (change.wrong_before, change.wrong_after) == (0, 36)
+    assert change.worse()
+    told = progress_text([change])
+    assert told.startswith("Of 1 labelled slice 1 got worse: 3 (Dice 100.00 to 9")
+
+
+def test_a_slice_of_borders_alone_says_nothing() -> None:
+    labels = np.indices((20, 20)).sum(axis=0).astype(np.uint8) % 2
+    change = slice_change(0, labels, labels, 1 - labels, 2)
+    assert math.isnan(change.before)
+    assert not change.worse()

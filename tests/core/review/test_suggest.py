@@ -99,6 +99,14 @@ def test_suggestions_are_new_slices_that_stay_the_same(
     assert found[:1] == suggest_slices(depth, known, 1, uncertainty=values, length=length)
 
 
+def test_slices_that_show_nothing_come_last() -> None:
+    plain = suggest_slices(9, (), 1)[0].z
+    assert plain == 4
+    found = slices_of(suggest_slices(9, (), 9, last=(3, 4, 5), uncertainty={4: 9.0}))
+    assert set(found[-3:]) == {3, 4, 5}
+    assert slices_of(suggest_slices(3, (0, 2), 3, last=(1,))) == [1]
+
+
 def test_why_in_words() -> None:
     first, second = suggest_slices(100, (), 2, uncertainty=dict.fromkeys(range(100), 0.2))
     assert first.why.startswith("no slice is labelled yet, and this one is like most others, as un")

@@ -76,6 +76,34 @@ def test_what_was_added_elsewhere_comes_in_and_a_second_time_does_nothing(
     assert counting(folder) == {"anna": [1, 2, 3, 5, 4]}
 
 
+@pytest.mark.parametrize("resolve", ["keep", "take"])
+def test_a_session_ended_elsewhere_is_ended_here(
+    copied: tuple[Session, Path], open_file: Open, folder: Path, away: Path, resolve: Any
+) -> None:
+    made, path = copied
+    other = open_file("anna", away)
+    other.keep(made.uid, 2, Score(5))
+    closed = other.end(made.uid).closed
+    done = import_scores(folder, path, resolve)
+    assert (done.sessions, done.ended) == (0, 1)
+    (ours,) = read_score_file(done.path).sessions
+    assert closed is not None
+    assert ours.closed == closed
+    assert import_scores(folder, path, resolve).ended == 0
+
+
+def test_an_end_here_stands(
+    copied: tuple[Session, Path], open_file: Open, folder: Path, away: Path
+) -> None:
+    made, path = copied
+    mine, other = open_file(), open_file("anna", away)
+    closed = mine.end(made.uid).closed
+    assert import_scores(folder, path).ended == 0
+    other.end(made.uid)
+    assert import_scores(folder, path).ended == 0
+    assert read_score_file(mine.path).sessions[0].closed == closed
+
+
 @pytest.fixture
 def differing(copied: tuple[Session, Path], open_file: Open, away: Path) -> Path:
     """The copy says 5 of the second item, and 4 of the sixth, which has no score here."""

@@ -37,10 +37,23 @@ def test_a_random_sample_has_distinct_slices_and_follows_its_seed() -> None:
 
 
 def test_suspects_keep_their_rank_and_miss_no_place() -> None:
-    places = [Place(z, 5, 6, (4, 7, 5, 8), "fragment", 0.5) for z in (120, 105, 999, 120, 110)]
+    places = [
+        Place(z, 5, x, (4, 7, x - 1, x + 2), "fragment", 0.5)
+        for z, x in ((120, 6), (105, 6), (999, 6), (120, 30), (110, 6))
+    ]
     items = make_items(Plan("suspects", count=3), SLICES, 1, places)
     assert [item.z for item in items] == [120, 105, 120]
     assert items[0].place is places[0]
+
+
+def test_a_place_that_stands_twice_is_asked_once() -> None:
+    box = (4, 7, 5, 8)
+    places = [
+        *(Place(120, 5, 6, box, "hole", 0.9), Place(105, 5, 6), Place(120, 5, 6, box, "hole", 0.4)),
+        *(Place(105, 5.2, 5.8, kind="flips"), Place(120, 5.5, 6, box, "flips"), Place(110, 5, 6)),
+    ]
+    items = make_items(Plan("suspects", count=5), SLICES, 1, places)
+    assert [item.place for item in items] == [places[0], places[1], places[5]]
 
 
 def test_each_mask_is_asked_for_each_slice() -> None:

@@ -25,7 +25,12 @@ from napari_xseg.model.unet import UNet
 from napari_xseg.prediction.predictor import Predictor
 from napari_xseg.review.suspects.job import SuspectsJob, Targets
 from napari_xseg.review.suspects.kept import read_suspects
-from napari_xseg.review.suspects.masks import open_confidence, open_mask
+from napari_xseg.review.suspects.masks import (
+    OpenMask,
+    confidence_doubt,
+    open_confidence,
+    open_mask,
+)
 from napari_xseg.review.suspects.run import find_suspects
 
 if TYPE_CHECKING:
@@ -69,6 +74,64 @@ def test_events_and_files(planted: Any, job_of: Any, tmp_path: Path, finish: Any
     assert np.array_equal(read_suspects(tmp_path / "s.json").suspects.rows, suspects.rows)
     assert (tmp_path / "s.csv").read_text(encoding="utf-8").count("\n") == 3
     assert (tmp_path / "s.html").read_text(encoding="utf-8").count("<figure>") == 2
+
+
+def test_slices_without_a_finite_pixel_are_named(planted: Any, job_of: Any, finish: Any) -> None:
+    images = planted[0].astype(np.float32)
+    images[[1, 4]] = np.nan
+    _, events = finish(find_suspects(job_of(images, planted[1])))
+    said = [event for event in events if isinstance(event, Message)]
+    text = "scan: 2 of 7 slices have no finite pixel, and nothing was looked at there: 1,4."
+    assert said == [Message(text, "warning")]
+
+
+def test_images_without_a_finite_pixel_are_refused(
+    planted: Any, job_of: Any, tmp_path: Path
+) -> None:
+    images = np.full(planted[0].shape, np.nan, np.float32)
+    with pytest.raises(XsegError, match="none of the 7 slices has a finite pixel"):
+        list(find_suspects(job_of(images, planted[1])))
+    assert not (tmp_path / "mask.tif.suspects.json").exists()
+
+
+def test_a_part_looked_at_anew_leaves_the_suspects_of_other_slices(
+    planted: Any, job_of: Any, finish: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "mask.tif.suspects.json"
+    for z in (2, 3, 5):
+        planted[1][z, 30:33, 30:33] = 255 - planted[1][z, 30:33, 30:33]
+    whole, _ = finish(find_suspects(job_of(*planted, command="first")))
+    part, events = finish(find_suspects(job_of(*planted, slices=(3, 4), kinds=("drift",))))
+    kept = read_suspects(path)
+    others = whole.rows[(whole.rows["z"] < 3) | (whole.rows["z"] > 4)]
+    assert set(others["z"]) >= {2, 5}
+    assert np.array_equal(kept.suspects.rows[~np.isin(kept.suspects.rows["z"], (3, 4))], others)
+    assert len(kept.suspects) == len(others) + len(part)
+    assert kept.origin.slices == tuple(range(7))
+    assert kept.origin.kinds == job_of(*planted).wanted
+    (earlier,) = kept.origin.settings["earlier"]
+    assert earlier["slices"] == [0, 1, 2, 5, 6]
+    assert earlier["settings"]["command"] == "first"
+    (text,) = (event.text for event in events if isinstance(event, Message))
+    assert text == (
+        f"mask.tif.suspects.json: {len(others)} suspects found before in slices 0:3,5,6 stay in "
+        "the list."
+    )
+    finish(find_suspects(job_of(*planted, slices=(2, 5))))
+    earlier = read_suspects(path).origin.settings["earlier"]
+    assert [one["slices"] for one in earlier] == [[0, 1, 6], [3, 4]]
+
+
+def test_the_list_of_another_mask_is_replaced(
+    planted: Any, job_of: Any, finish: Any, tmp_path: Path
+) -> None:
+    finish(find_suspects(job_of(*planted)))
+    planted[1][0, 0, 0] = 255 - planted[1][0, 0, 0]
+    part, events = finish(find_suspects(job_of(*planted, slices=(3, 4))))
+    kept = read_suspects(tmp_path / "mask.tif.suspects.json")
+    assert np.array_equal(kept.suspects.rows, part.rows)
+    assert kept.origin.slices == (3, 4)
+    assert not [event for event in events if isinstance(event, Message)]
 
 
 @pytest.mark.parametrize("after", [0, 3])
@@ -239,6 +302,50 @@ def test_a_confidence_that_does_not_fit_its_mask(planted: Any, job_of: Any, tmp_
     np.save(tmp_path / "c.npy", np.zeros((7, 96, 80), np.float32))
     with pytest.raises(XsegError, match="expected 7 x 96 x 80 uint8"):
         open_confidence(tmp_path / "c.npy", job.mask)
+
+
+@pytest.fixture
+def sure_of(planted: Any, tmp_path: Path) -> Callable[..., tuple[Path, OpenMask]]:
+    """A confidence of 200 everywhere but for what a test says, and its mask."""
+
+    def make(named: str | None = "c.npy", **spoilt: int) -> tuple[Path, OpenMask]:
+        path = tmp_path / "mask.tif"
+        tifffile.imwrite(path, planted[1], photometric="minisblack")
+        classes = ClassTable.from_values([0, 128, 255]).to_dict()
+        beside = {"slices": list(range(7)), "classes": classes, "confidence": named}
+        path.with_name("mask.tif.json").write_text(json.dumps(beside), encoding="utf-8")
+        sure = np.full((7, 96, 80), 200, np.uint8)
+        sure[:, : spoilt.get("rows", 0)] = spoilt.get("value", 200)
+        np.save(tmp_path / "c.npy", sure)
+        return tmp_path / "c.npy", open_mask(path, volume_from_array(planted[0]))
+
+    return make
+
+
+def test_a_confidence_of_its_mask(sure_of: Any) -> None:
+    path, mask = sure_of()
+    assert open_confidence(path, mask).shape == (7, 96, 80)
+    assert confidence_doubt(path, mask) is None
+
+
+@pytest.mark.parametrize("value", [0, 60])
+def test_what_cannot_be_the_confidence_of_the_mask(sure_of: Any, value: int) -> None:
+    """The most probable of three classes has a third: 85 of 255."""
+    with pytest.raises(XsegError, match=r"c\.npy: is below 84 of 255 at \d+ of \d+ labelled"):
+        open_confidence(*sure_of(rows=20, value=value))
+
+
+def test_the_confidence_of_another_mask(sure_of: Any, tmp_path: Path) -> None:
+    path, mask = sure_of("gone/own.npy")
+    assert "may be of another mask, since the confidence of mask.tif was written to own.npy" in str(
+        confidence_doubt(path, mask)
+    )
+    open_confidence(path, mask)
+    np.save(tmp_path / "own.npy", np.full((7, 96, 80), 200, np.uint8))
+    with pytest.raises(XsegError, match=r"is not the confidence of mask\.tif, which is .*own\.npy"):
+        open_confidence(path, mask)
+    path, mask = sure_of(None)
+    assert "mask.tif was predicted without its confidence" in str(confidence_doubt(path, mask))
 
 
 def test_pages_of_a_mask_are_those_that_the_file_beside_it_says(
