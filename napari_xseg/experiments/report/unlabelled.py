@@ -81,8 +81,8 @@ def _found(suspects: Suspects) -> str:
     kinds = ", ".join(f"{count} {KIND_WORDS[kind]}" for kind, count in counts.most_common())
     wrong = sum(suspect.strength * suspect.pixels for suspect in suspects)
     return (
-        f"{len(suspects)} places are suspicious{f' ({kinds})' * bool(kinds)}; they hold about "
-        f"{wrong:,.0f} pixels that are probably wrong, which is the model's own estimate."
+        f"{len(suspects)} places are listed as suspicious{f' ({kinds})' * bool(kinds)}; they hold "
+        f"about {wrong:,.0f} pixels that are probably wrong, which is the model's own estimate."
     )
 
 

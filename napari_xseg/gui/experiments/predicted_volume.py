@@ -44,6 +44,9 @@ def show_predicted(session: Session, found: PredictedVolume) -> None:
     """Work on the volume, with its mask over it, so that Review finds both."""
     layer: Any = _layer_of(session, found.uri) or session.layers.add(*found.image)
     session.set_image(layer)
+    if session.slice_of(layer) is None:  # the view is beside the volume, or shows no single slice
+        session.flatten()
+        session.go_to(session.require_images().shape[0] // 2)
     show_mask(session, found.mask)
 
 

@@ -217,8 +217,12 @@ class Mender:
 
     def undo(self) -> None:
         """Take back the last edit or stroke of the labels."""
-        if self.session.labels is not None and self.session.labels in self.session.layers:
-            self.session.labels.undo()
+        labels = self.session.labels
+        if labels is None or labels not in self.session.layers or not labels._undo_history:
+            self.done.emit("There is nothing to take back.")
+            return
+        labels.undo()
+        self.done.emit("What was last done to the labels is taken back.")
 
     def close(self) -> None:
         """Let go of the picture, and want nothing any more."""
@@ -323,6 +327,8 @@ class Mender:
             layers.set_visible(labels, True)
             if self.mask is not None:
                 layers.put_over(labels, self.mask)
+            for outline in layers.of_kind("outline"):
+                layers.put_over(outline, labels)
 
     def _on_failed(self, error: Exception) -> None:
         self._orders.popleft()

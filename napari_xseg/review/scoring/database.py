@@ -51,6 +51,8 @@ def saying(path: Path) -> Iterator[None]:
         said = _SAID.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY)
         if said is None and str(error).startswith("no such"):
             said = "lacks a table or column; restore it from a copy, or move it away"
+        if said is None and isinstance(error, sqlite3.OperationalError):
+            said = "cannot be read or written; check the disk and its connection, then try again"
         if said is None:
             raise
         raise XsegError(f"{path}: {said} ({error}).") from error

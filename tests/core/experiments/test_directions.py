@@ -71,7 +71,7 @@ def test_every_plan_runs_to_its_report(tmp_path: Path) -> None:
     page = write_report(suite).read_text(encoding="utf-8")
     assert all(plan.title in page for plan in plans)
     assert "There is no truth for this volume" in page
-    assert "places are suspicious" in page
+    assert "places are listed as suspicious" in page
     fractions = (tmp_path / "out" / "figures" / "unlabelled-fractions.csv").read_text()
     rows = [line.split(",") for line in fractions.splitlines()]
     assert len(rows) == SLICES + 1

@@ -47,8 +47,19 @@ def test_it_is_one_step_to_undo(bench: Bench) -> None:
     bench.click_at(25, 45)
     bench.click(bench.page.mend.undo)
     assert not labels(bench).any()
+    assert bench.page.mend.status.text().endswith("is taken back.")
+    bench.click(bench.page.mend.undo)
+    assert bench.page.mend.status.text() == "There is nothing to take back."
     bench.click_at(25, 45)
     assert labels(bench).any()
+
+
+def test_the_outline_stays_above_what_was_mended(bench: Bench) -> None:
+    bench.click(bench.page.mend.tools["piece"])
+    bench.click_at(25, 45)
+    (outline,) = bench.session.layers.of_kind("outline")
+    layers = bench.viewer.layers
+    assert layers.index(outline) > layers.index(bench.session.labels)
 
 
 def test_a_key_gives_the_piece_under_the_mouse_its_class(bench: Bench) -> None:
