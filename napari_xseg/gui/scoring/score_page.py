@@ -127,7 +127,7 @@ class ScorePage(Page):
             (self.summing.changed, self._on_summed),
             (self.summing.written, self._on_written),
             (session.layers_changed, self._on_layers),
-            (session.image_changed, self._on_project),
+            (session.image_changed, self._on_image),
             (session.project_changed, self._on_project),
         )
 
@@ -330,6 +330,10 @@ class ScorePage(Page):
         item = self.scorer.item
         if item is not None and not self.view.shows:
             self.view.show(item, self.scorer.draft.mark)
+
+    def _on_image(self) -> None:
+        self._more.clear()  # masks of the image that was there
+        self._on_project()
 
     def _on_project(self) -> None:
         """Another image or project: what is scored is not to be seen any more."""

@@ -224,13 +224,18 @@ class SuspectsPage(Page):
             layers.set_visible(self.search.mask, True)
 
     def _offer(self) -> None:
-        """Offer the masks there are; begin with the one on top.
+        """Offer the masks there are; begin with the one on top, leave a hidden one for it.
 
         To say whether suspects are stale, a mask is read whole: not for nobody.
         """
         before = self.search.mask
         self._masks = masks_of(self.session)
-        chosen = before if before in self._masks else next(iter(self._masks), None)
+        top = next(iter(self._masks), None)
+        chosen = before if before in self._masks else top
+        # What is accepted and mended is what is seen, such as a mask predicted since.
+        unseen = before is not None and not before.visible and top is not None and top.visible
+        if unseen and self.search.job is None and not self.continuing.phase:
+            chosen = top
         self.mask.blockSignals(True)
         self.mask.clear()
         self.mask.addItems([layer.name for layer in self._masks])
@@ -295,7 +300,8 @@ class SuspectsPage(Page):
                 for one in state.gone[:_NAMED]
             )
             more = len(state.gone) - _NAMED
-            words = f"{words} Went away: {named}{f' and {more} more' if more > 0 else ''}."
+            left_out = f" and {more} more" if more > 0 else ""
+            words = f"{words} Went away, by their old ranks: {named}{left_out}."
         self.progress.setText(words)
         self.progress.setVisible(bool(words))
         self._show_buttons()

@@ -226,6 +226,18 @@ def test_mask_that_does_not_fit(bench: Bench, told: list[str], monkeypatch: Any)
     assert "9 x 9" in told[-1]
 
 
+def test_an_added_mask_is_not_offered_for_another_image(bench: Bench, monkeypatch: Any) -> None:
+    path = bench.folder.parent.parent / "added.tif"
+    tifffile.imwrite(path, np.zeros((8, 96, 128), np.uint8), photometric="minisblack")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    bench.click(bench.page.begin.file)
+    assert path in {mask.path for mask in bench.page._offered()}
+
+    other = bench.viewer.add_image(np.ones((8, 96, 128), np.uint16), name="other")
+    bench.session.set_image(other)
+    assert path not in {mask.path for mask in bench.page._offered()}
+
+
 def test_no_suspects(bench: Bench, told: list[str]) -> None:
     bench.qtbot.keyClick(bench.page.begin.kind, Qt.Key.Key_End)
     bench.click(bench.page.begin.begin)

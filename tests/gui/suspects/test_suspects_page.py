@@ -46,6 +46,21 @@ def test_a_damaged_list_says_so(bench: Bench) -> None:
     assert texts(bench, 2) == []
 
 
+def test_a_mask_predicted_since_takes_the_place_of_the_hidden_one(bench: Bench) -> None:
+    bench.open()
+    assert bench.page.search.mask is bench.layer
+    beside = bench.show(write_mask(bench.path.parent, "beside"))
+    bench.session.layers.set_visible(bench.layer, True)
+    bench.wait()
+    bench.session.layers.set_visible(bench.layer, False)
+    newer = bench.show(write_mask(bench.path.parent, "newer"))
+    bench.wait()
+    assert newer.visible
+    assert bench.page.search.mask is newer
+    assert bench.page.mask.currentText() == newer.name
+    assert beside in bench.session.layers
+
+
 def test_finding_with_progress(bench: Bench, fake_engine: FakeEngine) -> None:
     bench.open()
     assert "Nobody has looked" in bench.page.note.text()
