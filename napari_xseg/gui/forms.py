@@ -140,24 +140,27 @@ def fill(page: QWidget, parts: Iterable[QWidget], foot: Iterable[QWidget] = ()) 
     QScrollArea
         It has the parts.
     """
-    area = QScrollArea(page)
+    body = QWidget(page)
+    area = QScrollArea(body)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     content = QWidget()
     _stack(content, parts, top=6, spacing=4).addStretch(1)
     area.setWidget(content)
-    layout = QVBoxLayout(page)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(0)
+    inside, layout = QVBoxLayout(page), QVBoxLayout(body)
+    for one in (inside, layout):
+        one.setContentsMargins(0, 0, 0, 0)
+        one.setSpacing(0)
+    inside.addWidget(body)
     layout.addWidget(area, 1)
-    Retreat(area)
     below = list(foot)
     if below:
         frame = QFrame()
         _stack(frame, below, top=4, spacing=3)
         layout.addWidget(frame)
-        Retreat(frame)
+    # One for all of it: with more of them PyQt crashes when a script ends with its window open.
+    Retreat(body)
     return area
 
 

@@ -120,10 +120,14 @@ def test_each_link_leads_somewhere(page: str) -> None:
 
 def test_every_picture_is_shown_and_small() -> None:
     text = "".join((ROOT / page).read_text(encoding="utf-8") for page in GUIDE)
-    pictures = list((ROOT / "docs" / "images").iterdir())
+    text += (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    folder = ROOT / "docs" / "images"
+    pictures = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.*")}
     assert len(pictures) >= 7
-    assert [path.name for path in pictures if f"images/{path.name})" not in text] == []
-    assert [path.name for path in pictures if path.stat().st_size > 250_000] == []
+    assert [name for name in pictures if f"images/{name})" not in text] == []
+    assert [name for name, path in pictures.items() if path.stat().st_size > 250_000] == []
+    ours = [path.stat().st_size for name, path in pictures.items() if "experiments/" in name]
+    assert 0 < sum(ours) <= 2_000_000
 
 
 def test_the_readme_begins_with_a_sentence_a_picture_and_the_two_commands() -> None:

@@ -48,10 +48,13 @@ def saying(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        said = _SAID.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY)
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+        said = _SAID.get(code)
         if said is None and str(error).startswith("no such"):
             said = "lacks a table or column; restore it from a copy, or move it away"
-        if said is None and isinstance(error, sqlite3.OperationalError):
+        # SQLITE_ERROR is a statement that is wrong: a bug, which is not to be said away.
+        unknown = said is None and code != sqlite3.SQLITE_ERROR
+        if unknown and isinstance(error, sqlite3.OperationalError):
             said = "cannot be read or written; check the disk and its connection, then try again"
         if said is None:
             raise
