@@ -198,10 +198,14 @@ class Job:
 
 
 class Call(Generic[T]):
-    """Something computed in a background thread; its signals come in the main thread."""
+    """Something computed in a background thread; its signals come in the main thread.
+
+    Either signal comes in the end, unless it is cancelled: who waits for it never waits
+    in vain. A bug, which is raised in the main thread, fails it with a sentence.
+    """
 
     returned = Signal(object)
-    failed = Signal(Exception)
+    failed = Signal(XsegError)
 
     def __init__(self) -> None:
         self.over = False
@@ -211,7 +215,7 @@ class Call(Generic[T]):
         """Drop the result."""
         self._cancelled = True
 
-    def _finish(self, outcome: tuple[T | None, Exception | None]) -> None:
+    def _finish(self, outcome: tuple[T | None, XsegError | None]) -> None:
         self.over = True
         value, error = outcome
         if self._cancelled:
@@ -220,6 +224,9 @@ class Call(Generic[T]):
             self.failed.emit(error)
         else:
             self.returned.emit(value)
+
+    def _break(self, bug: Exception) -> None:
+        self._finish((None, XsegError(f"A fault of napari-xseg itself stopped this: {bug!r}.")))
 
 
 class Jobs:
@@ -277,7 +284,7 @@ class Jobs:
         """Compute something in a background thread; the result comes by signals."""
         call: Call[T] = Call()
 
-        def compute() -> tuple[T | None, Exception | None]:
+        def compute() -> tuple[T | None, XsegError | None]:
             try:
                 return function(), None
             except XsegError as error:
@@ -286,6 +293,7 @@ class Jobs:
         self._calls.append(call)
         worker = create_worker(compute, _start_thread=False)
         worker.returned.connect(call._finish)
+        worker.errored.connect(call._break)
         worker.finished.connect(lambda: self._calls.remove(call))
         worker.start()
         return call

@@ -48,6 +48,7 @@ def keep_state(run: Run) -> None:
             "learner": run.learner.state(),
             "sampler": run.sampler.state(),
             "steps": run.length.steps,
+            "bend": run.length.bend,
             "seconds": run.seconds,
             "best": run.best,
             "judged": run.judged,
@@ -71,6 +72,8 @@ def restore(run: Run, state: dict[str, Any]) -> None:
         run.learner.load_state(state["learner"])
         run.sampler.load_state(state["sampler"])
         run.length.steps = state["steps"]
+        bend = state.get("bend")
+        run.length.bend = None if bend is None else (int(bend[0]), float(bend[1]))
         run.seconds, run.best = float(state["seconds"]), state["best"]
         run.judged, run.worse = bool(state["judged"]), int(state["worse"])
         run.losses = list(map(float, state["losses"]))

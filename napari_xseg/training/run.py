@@ -22,7 +22,7 @@ from napari_xseg.training.learner import Learner
 from napari_xseg.training.preview import Previewer
 from napari_xseg.training.run_folder import RunFolder
 from napari_xseg.training.scene import SceneReader
-from napari_xseg.training.schedule import Length, one_cycle
+from napari_xseg.training.schedule import Length
 from napari_xseg.training.validation import Validator
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Run:
         steps = config.steps
         if config.epochs is not None:
             steps = config.epochs * self.epoch
-        return Length(steps, config.time_limit)
+        return Length(steps, config.time_limit, config.warmup_steps)
 
     @property
     def epoch(self) -> int:
@@ -204,8 +204,7 @@ class Run:
         """One optimiser step; halves the batch where memory does not suffice. Gives the loss."""
         start = time.perf_counter()
         if self.config.schedule == "one-cycle":
-            factor = one_cycle(self.steps, self.length.steps, self.config.warmup_steps)
-            self.learner.set_pace(factor)
+            self.learner.set_pace(self.length.factor(self.steps))
         while True:
             try:
                 images, truth = self.sampler.batch(self.learner.batch)

@@ -166,7 +166,7 @@ def test_a_covered_experiments_dock_does_nothing_for_a_stroke(
     session.new_labels()
     assert session.store is not None
     dock = show_dock(ExperimentsDock)
-    qtbot.waitUntil(lambda: not dock._settling.isActive())
+    qtbot.waitUntil(lambda: not dock._settling.waiting)
     wait_idle(session)
     asked: list[str] = []
     for name in ("plan_experiment", "find_experiments"):
@@ -181,7 +181,7 @@ def test_a_covered_experiments_dock_does_nothing_for_a_stroke(
     for z in (1, 2, 3):
         session.store.write(z, np.full((96, 128), 1, np.uint8))
         dock.experiments.changed.emit()  # as after each training
-        assert not dock._settling.isActive()
+        assert not dock._settling.waiting
         assert asked == []
     dock.parentWidget().raise_()
     qtbot.waitUntil(lambda: sorted(asked) == ["find_experiments", "plan_experiment"])

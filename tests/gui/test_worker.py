@@ -161,6 +161,17 @@ def test_a_call_that_fails_says_why(jobs: Jobs, until: Any) -> None:
     assert str(heard[0]) == "the disk is full"
 
 
+def test_a_bug_in_a_call_ends_the_waiting_and_is_raised(jobs: Jobs, until: Any, qtbot: Any) -> None:
+    known: dict[str, int] = {}
+    heard: list[Exception] = []
+    with qtbot.capture_exceptions() as raised:
+        call = jobs.call(lambda: known["no such key"])
+        call.failed.connect(lambda error: heard.append(error))
+        until(lambda: bool(heard) and not jobs.busy)
+    assert "KeyError('no such key')" in str(heard[0])
+    assert [kind for kind, _, _ in raised] == [KeyError]
+
+
 def test_a_cancelled_call_says_nothing(jobs: Jobs, until: Any) -> None:
     heard: list[Any] = []
     call = jobs.call(lambda: 1)

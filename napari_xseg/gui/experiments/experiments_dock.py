@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer, QUrl
+from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -63,11 +63,7 @@ class ExperimentsDock(Dock):
         self._make_widgets()
         self._lay_out()
         self.data.opener.take_drops(self)
-        self._settling = QTimer(self)
-        self._settling.setSingleShot(True)
-        self._settling.setInterval(PACE)
-        self._settling.timeout.connect(self._look_over)
-        self._settle = WhenSeen(self, self._settling.start)
+        self._settling = WhenSeen(self, self._look_over, PACE)
         self._finding = WhenSeen(self, self._find)
         self._connect()
         self.form.set_devices(self.session.devices)
@@ -117,7 +113,7 @@ class ExperimentsDock(Dock):
 
     def _connect(self) -> None:
         session, experiments = self.session, self.experiments
-        self.form.value_changed.connect(self._settle.now)
+        self.form.value_changed.connect(self._settling.soon)
         self.start.clicked.connect(lambda: self.guarded(self._start))
         self.estimate.clicked.connect(lambda: self.guarded(self._estimate))
         self.report.clicked.connect(lambda: experiments.report())
@@ -126,9 +122,9 @@ class ExperimentsDock(Dock):
         self.results.said.connect(self.bar.show_message)
         self.listen(
             (session.image_changed, self._on_project),
-            (session.labels_changed, self._settle.now),
-            (session.slices_changed, self._settle.now),
-            (session.classes_changed, self._settle.now),
+            (session.labels_changed, self._settling.soon),
+            (session.slices_changed, self._settling.soon),
+            (session.classes_changed, self._settling.soon),
             (session.project_changed, self._on_project),
             (session.devices_changed, self._on_devices),
             (experiments.changed, self._on_experiment),
@@ -163,7 +159,7 @@ class ExperimentsDock(Dock):
         if current is not None and not current.running and current.project != place:
             self.experiments.show(None)
         self._finding.now()
-        self._settle.now()
+        self._settling.soon()
 
     def _keep_choices(self, choices: ExperimentChoices) -> None:
         project = self.session.require_project()

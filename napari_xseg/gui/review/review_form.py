@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -19,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_xseg.gui.forms import Choice, NumberField
+from napari_xseg.gui.forms import Choice, NumberField, swatch
 from napari_xseg.gui.review.comparison import TRUTH_WORDS
 from napari_xseg.gui.review.mistake_list import MistakeTable
 from napari_xseg.review.border import MAX_BORDER
@@ -217,7 +216,7 @@ class MistakeForm(QWidget):
             choice.addItem(f"any {kind}", None)
             specs = () if classes is None else classes.classes
             for index, spec in enumerate(specs):
-                choice.addItem(_swatch(spec.colour), spec.name, index)
+                choice.addItem(swatch(spec.colour), spec.name, index)
             choice.blockSignals(blocked)
 
     def set_pair(self, pair: ClassPair) -> None:
@@ -294,9 +293,3 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
     for widget in widgets:
         row.addWidget(widget, 0 if isinstance(widget, QLabel | QCheckBox) else 1)
     return row
-
-
-def _swatch(colour: tuple[int, int, int]) -> QIcon:
-    picture = QPixmap(10, 10)
-    picture.fill(QColor(*colour))
-    return QIcon(picture)

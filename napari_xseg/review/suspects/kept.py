@@ -102,12 +102,14 @@ def read_suspects(path: Path) -> Kept:
             )
         origin = dict(found["origin"])
         origin |= {name: tuple(origin[name]) for name in ("kinds", "slices")}
+        for one in origin["settings"].get("earlier", ()):
+            one["slices"] = list(one["slices"])
         classes = ClassTable.from_dict(found["classes"], str(path))
         return Kept(Suspects(classes, _rows(found["suspects"], len(classes))), Origin(**origin))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise XsegError(f"{path}: cannot be read ({reason}); look for suspects again.") from error
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise XsegError(f"{path}: is damaged ({error!r}); look for suspects again.") from error
 
 

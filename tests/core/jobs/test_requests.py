@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,11 +178,9 @@ def test_a_split_that_contradicts_itself_is_refused(
 def test_the_second_job_finds_torch_loaded(shared_engine: Engine, pretend: ModuleType) -> None:
     list(shared_engine.submit(WarmUp()))
     pid = shared_engine.pid
-    start = time.perf_counter()
     (said,) = shared_engine.submit(pretend.Loaded())
     assert said == Message("torch")
     assert shared_engine.pid == pid
-    assert time.perf_counter() - start < 1
 
 
 def test_control_here_and_stop_there_end_a_training_alike(

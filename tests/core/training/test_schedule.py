@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,36 +38,52 @@ def test_a_number_of_steps_given_stands() -> None:
     limit=st.floats(0.5, 300),
     first=st.floats(1, 20),
 )
-def test_a_time_limit_becomes_steps_once_and_is_kept(
-    pace: float, limit: float, first: float
-) -> None:
+def test_a_time_limit_becomes_steps_and_is_kept(pace: float, limit: float, first: float) -> None:
     """A machine of even pace, its first steps slower."""
-    length, seconds, step, fixed = Length(None, limit), 0.0, 0, None
+    length, seconds, step = Length(None, limit), 0.0, 0
+    known = set()
     while not length.over(step, seconds):
         step += 1
         this = pace * (first if step <= 2 else 1)
         seconds += this
         length.note(step, seconds, this)
-        if fixed is None:
-            fixed = length.steps
-        assert length.steps == fixed, "fixed once"
-    assert fixed is not None
-    assert fixed == step or seconds >= limit
+        known.add(length.steps)
+    assert length.steps == step or seconds >= limit
     assert seconds <= limit + pace * first
     if limit > 4 * pace * max(PROBE_STEPS, 2 * first):
-        assert step == fixed, "the schedule comes to its end"
+        assert len(known - {None}) == 1, "an even pace is known at once"
         assert seconds <= limit
         assert seconds >= 0.9 * limit
 
 
-def test_a_machine_that_slows_down_ends_in_time() -> None:
-    length, seconds, step = Length(None, 10.0), 0.0, 0
+@pytest.mark.parametrize("later", [0.05, 0.4])
+@pytest.mark.parametrize("change", [30, 60])
+def test_where_the_pace_changes_the_rate_still_falls_to_nothing_in_time(
+    later: float, change: int
+) -> None:
+    length, seconds, step = Length(None, 20.0, warmup=10), 0.0, 0
+    factors = []
     while not length.over(step, seconds):
+        factors.append(length.factor(step))
         step += 1
-        pace = 0.1 if step < 30 else 0.4
+        pace = 0.1 if step < change else later
         seconds += pace
         length.note(step, seconds, pace)
-    assert 10 <= seconds <= 10.5
+    assert 18 <= seconds <= 20 + later
+    assert factors[10:] == sorted(factors[10:], reverse=True), "it never rises again"
+    steps = -np.diff(factors[10:])
+    assert steps.max() < 0.15, "it falls without a jump"
+    assert factors[-1] < 0.05
+
+
+def test_a_correction_while_the_rate_rises_leaves_the_fall_whole() -> None:
+    length = Length(1000, 10.0, warmup=200)
+    length.note(100, 9.0, 0.09)
+    assert (length.steps, length.bend) == (111, None)
+    length = Length(1000, 10.0, warmup=50)
+    length.note(100, 2.0, 0.02)
+    assert length.steps == 500
+    assert length.bend == (100, pytest.approx(50 / 950))
 
 
 def test_one_slow_step_does_not_spoil_the_pace() -> None:

@@ -37,7 +37,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 def settled(dock: ExperimentsDock, qtbot: Any) -> None:
     """Wait until the dock says what it will run."""
-    qtbot.waitUntil(lambda: not dock._settling.isActive(), timeout=20_000)
+    qtbot.waitUntil(lambda: not dock._settling.waiting, timeout=20_000)
     idle(dock.session, qtbot)
 
 

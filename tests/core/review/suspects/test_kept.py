@@ -92,6 +92,9 @@ def test_the_csv_has_a_line_each(some: Suspects, tmp_path: Path) -> None:
         (lambda found: found["suspects"].update(kind=[9, 9, 9]), "damaged"),
         (lambda found: found["suspects"].update(found=[3, 0, 0]), "damaged"),
         (lambda found: found["suspects"].update(pixels=["many", 1, 1]), "damaged"),
+        (lambda found: found["origin"].update(settings=[1]), "damaged"),
+        (lambda found: found["origin"]["settings"].update(earlier=[{"kinds": []}]), "damaged"),
+        (lambda found: found["origin"]["settings"].update(earlier=7), "damaged"),
     ],
 )
 def test_a_damaged_file_says_so(some: Suspects, tmp_path: Path, spoil: Any, said: str) -> None:
