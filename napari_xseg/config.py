@@ -122,6 +122,10 @@ class AugmentConfig(Settings):
     offset: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
 
 
+# Without an sd of its own, noise has this one, in spreads of the training images.
+DEFAULT_NOISE = 0.64
+
+
 class NoiseConfig(Settings):
     """Gaussian noise added in training.
 
@@ -142,6 +146,18 @@ class NoiseConfig(Settings):
         if self.low > self.high:
             raise ValueError(f"low ({self.low:g}) is above high ({self.high:g})")
         return self
+
+    def in_spreads(self, spread: float) -> Self:
+        """As strong on images of any grey values as `std` is on those of this spread, in counts.
+
+        Copies, whose sd can be said in counts alone, become noise drawn afresh.
+        """
+        if self.std is None:
+            return self
+        ratio = self.std / (DEFAULT_NOISE * spread)
+        low = 1.0 if self.copies else self.low
+        high = 1.0 if self.copies else self.high
+        return self.replace(std=None, low=low * ratio, high=high * ratio, copies=False)
 
     def switched_on(self, text: str) -> Self:
         """These settings with noise on: `text` is an sd in counts, `low:high`, or "auto"."""

@@ -1,5 +1,6 @@
 """`napari-xseg experiment`: many trainings from one plan, and what they show."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -212,8 +213,9 @@ def submit(
     """Write an array job, an element for each training that is not done, and submit it.
 
     Begin the experiment with `experiment NAME ... --only-write`, in a folder that the
-    cluster's machines see by the same path. When all are done, `experiment report DIR`
-    writes the report.
+    cluster's machines see by the same path. When all are done, `experiment run DIR`
+    trains nothing any more: it keeps each model's curve over noise, predicts the volume
+    without labels, and writes the report.
     """
     from napari_xseg.experiments import cluster as jobs
     from napari_xseg.experiments.suite import Suite
@@ -224,6 +226,7 @@ def submit(
     console.say(f"written: {script}, {count} trainings")
     if not only_write:
         console.result(f"Submitted: {jobs.submit(script, cluster.value)}")
+        console.say(f"When all are done: napari-xseg experiment run {shlex.quote(str(folder))}")
 
 
 def _whole(path: str) -> str:
@@ -258,7 +261,8 @@ def _announce(suite: "Suite", console: Console) -> None:
                 f"{share:.0%} of that."
             )
         for left in suite.left[plan.name]:
-            console.warn(f"{plan.name}: {left.conditions.words()} left out: {left.why}")
+            words = f"{left.conditions.words()}, {left.split} split,"
+            console.warn(f"{plan.name}: {words} left out: {left.why}")
 
 
 def _run(
@@ -298,11 +302,9 @@ def _done(
     from napari_xseg.experiments.parallel import run_parallel
     from napari_xseg.experiments.suite import run_suite
 
-    tasks = None
-    if only is not None:
-        tasks = tuple(task for task in suite.tasks if task.trial.key == only)
-        if not tasks:
-            raise XsegError(f"{suite.folder}: has no training {only}; its data have changed.")
+    if only is not None and scheduler is not None:
+        raise XsegError("--only and --scheduler exclude each other: one training runs by itself.")
+    tasks = None if only is None else (suite.task(only),)
     if scheduler is None:
         return run_suite(
             suite, compute=compute, command=current_command(), control=control, tasks=tasks

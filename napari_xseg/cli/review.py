@@ -293,7 +293,11 @@ def import_file(
     """Take in the scores of another reviewer, or of another computer; all or none."""
     from napari_xseg.cli import review_project as work
     from napari_xseg.cli import review_words as words
-    from napari_xseg.review.scoring.importing import ConflictsFound, import_scores
+    from napari_xseg.review.scoring.importing import (
+        ConflictsFound,
+        conflict_words,
+        import_scores,
+    )
     from napari_xseg.review.scoring.subject import mask_ref, volume_ref
 
     console = Console()
@@ -307,11 +311,11 @@ def import_file(
             folder, file, None if conflicts is None else conflicts.value, masks=known
         )
     except ConflictsFound as error:
-        for one in error.conflicts:
-            console.result(one.words())
+        for line in conflict_words(error.conflicts):
+            console.result(line)
         raise
-    for one in done.conflicts:
-        console.say(one.words())
+    for line in conflict_words(done.conflicts):
+        console.say(line)
     taken = f"{words.counted(done.scores, 'score')} and {words.counted(done.sessions, 'session')}"
     ended = f", {words.counted(done.ended, 'session')} ended there too" if done.ended else ""
     console.result(f"{taken} of {done.reviewer} taken in{ended}: {done.path}")

@@ -1,5 +1,6 @@
 """`napari-xseg train`: a model from labelled slices."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,15 @@ OutFolder = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What a training goes on from."""
+
+    parent: Path | None
+    match_intensity: bool
+    resume: bool
+
+
 def train(
     images: options.Images,
     labels: options.Labels,
@@ -33,6 +43,7 @@ def train(
     recipe: options.Recipe = "quick",
     noise_std: options.NoiseStd = None,
     parent: options.Parent = None,
+    match_intensity: options.MatchIntensity = False,
     time_limit: options.TimeLimit = None,
     steps: options.Steps = None,
     seed: options.Seed = 0,
@@ -78,7 +89,8 @@ def train(
     data = prepare.open_labelled(source, chosen)
     compute = prepare.Compute(device=device, precision=precision.value, threads=threads)
     console = Console(quiet=quiet)
-    return _train(data, config, out, compute, console, seed, overwrite, parent, resume)
+    basis = Basis(parent, match_intensity, resume)
+    return _train(data, config, out, compute, console, seed, overwrite, basis)
 
 
 def _train(
@@ -89,12 +101,11 @@ def _train(
     console: Console,
     seed: int,
     overwrite: bool,
-    parent: Path | None,
-    resume: bool,
+    basis: Basis,
 ) -> int:
     from napari_xseg.cli import prepare
 
-    begun = resume and prepare.has_begun(out, console)
+    begun = basis.resume and prepare.has_begun(out, console)
     with no_new_folders(out):
         job = prepare.make_job(
             data,
@@ -103,7 +114,8 @@ def _train(
             compute,
             seed=seed,
             overwrite=overwrite,
-            parent=parent,
+            parent=basis.parent,
+            match_intensity=basis.match_intensity,
             resume=begun,
             command=current_command(),
         )

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_xseg.config import DEFAULT_NOISE
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from napari_xseg.config import AugmentConfig, NoiseConfig
     from napari_xseg.data.intensity import Intensity
-
-DEFAULT_NOISE = 0.64
 
 
 @dataclass(frozen=True)

@@ -258,7 +258,11 @@ class Project:
         return list_runs(self.folder / "runs")
 
     def new_run(self, name: str) -> Path:
-        """A folder for a training that is not there yet, and was not given before."""
+        """A folder for a training that is not there yet, and was not given before.
+
+        XsegError where the project's folder has gone.
+        """
+        self._check_there()
         stem = f"{stamp_of(datetime.now())}-{harmless_name(name) or 'run'}"
         return self._unused(self.folder / "runs", stem, "")
 
@@ -296,15 +300,20 @@ class Project:
         remove(self._pending(path))
 
     def new_mask(self, model_name: str, what: str) -> Path:
-        """A path for a mask of `what` by a model, that is not there yet."""
+        """A path for a mask of `what` by a model, that is not there yet.
+
+        XsegError where the project's folder has gone.
+        """
+        self._check_there()
         parts = [stamp_of(datetime.now()), harmless_name(model_name), harmless_name(what)]
         return self._unused(self.folder / "masks", "-".join(filter(None, parts)), ".zarr")
 
     def masks(self) -> list[Path]:
         """All masks, newest first."""
+        folder = self.folder / "masks"
         found = [
             path
-            for path in (self.folder / "masks").iterdir()
+            for path in (folder.iterdir() if folder.is_dir() else ())
             if path.suffix in (".zarr", ".tif", ".tiff") and not path.name.startswith(".")
         ]
         return sorted(found, key=lambda path: path.name, reverse=True)
@@ -332,6 +341,13 @@ class Project:
     def _is_pending(self, run: Path) -> bool:
         folder = self._pending(run)
         return folder.is_dir() and any(folder.iterdir())
+
+    def _check_there(self) -> None:
+        if not is_project(self.folder):
+            raise XsegError(
+                f"{self.folder}: this project was moved or deleted meanwhile; put its folder back, "
+                "or choose another folder for the project."
+            )
 
     def _check_idle(self, run: Path) -> None:
         if is_locked(run):

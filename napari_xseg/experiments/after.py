@@ -115,7 +115,7 @@ def predict_unlabelled(
     """Predict a volume without labels with the best model under noise, and look for suspects.
 
     Grey values are matched to those of the training slices. What was done before with
-    the same model is not done again.
+    the same model of the same volume is not done again.
 
     Raises
     ------
@@ -123,7 +123,6 @@ def predict_unlabelled(
         No model is trained yet; a volume that cannot be predicted.
     """
     from napari_xseg.model.checkpoint import load_model
-    from napari_xseg.prediction.sidecar import read_sidecar
     from napari_xseg.prediction.volume import PredictJob, predict
     from napari_xseg.review.suspects.job import SuspectsJob, Targets
     from napari_xseg.review.suspects.masks import open_mask
@@ -137,8 +136,7 @@ def predict_unlabelled(
     yield Message(
         f"Best under noise (sd {best.std:g}): {words}, foreground Dice {best.dice:.2f} %."
     )
-    said = read_sidecar(out)
-    if said is None or said.get("model") != model.identity or not out.exists():
+    if not _is_mask_of(out, model.identity, images):
         job = PredictJob(
             model=model,
             images=images,
@@ -151,7 +149,7 @@ def predict_unlabelled(
         )
         if (yield from _told(predict(job, control))) == "stopped":
             return
-        suspects_path(out).unlink(missing_ok=True)  # those of another model's mask
+        suspects_path(out).unlink(missing_ok=True)  # those of another mask
     if suspects_path(out).exists():
         return
     yield from _told(
@@ -168,6 +166,14 @@ def predict_unlabelled(
             control,
         )
     )
+
+
+def _is_mask_of(mask: Path, model: str, images: Volume) -> bool:
+    from napari_xseg.prediction.sidecar import read_sidecar
+
+    said = read_sidecar(mask) or {}
+    wanted = {"model": model, "images": images.uri, "slices": list(range(len(images)))}
+    return mask.exists() and all(said.get(key) == value for key, value in wanted.items())
 
 
 def _told(events: Iterator[Event]) -> Generator[Event, None, str]:

@@ -111,7 +111,7 @@ def _lsf(folder: Path, wanted: Wanted, count: int) -> list[str]:
         f"#BSUB -n {wanted.cores}",
         "#BSUB -R span[hosts=1]",
         f"#BSUB -M {wanted.memory:g}GB",
-        f"#BSUB -o {folder / LOGS}/%I.txt",
+        f"#BSUB -o {shlex.quote(f'{folder / LOGS}/%I.txt')}",
     ]
     if wanted.queue:
         lines.append(f"#BSUB -q {wanted.queue}")
@@ -130,7 +130,7 @@ def _slurm(folder: Path, wanted: Wanted, count: int) -> list[str]:
         "#SBATCH --ntasks=1",
         f"#SBATCH --cpus-per-task={wanted.cores}",
         f"#SBATCH --mem={round(wanted.memory * 1024)}M",
-        f"#SBATCH --output={folder / LOGS}/%a.txt",
+        f"#SBATCH --output={shlex.quote(str(folder / LOGS).replace('%', '%%') + '/%a.txt')}",
     ]
     if wanted.queue:
         lines.append(f"#SBATCH --partition={wanted.queue}")

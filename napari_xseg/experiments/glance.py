@@ -101,6 +101,16 @@ class Glance:
         tasks = [Task(trial, tuple(sorted(noise))) for trial, noise in wanted.values()]
         return tuple(sorted(tasks, key=lambda task: task.trial.repeat))
 
+    def task(self, key: str) -> Task:
+        """The training of that key; XsegError where there is none."""
+        found = next((task for task in self.tasks if task.trial.key == key), None)
+        if found is None:
+            raise XsegError(
+                f"{self.folder}: has no training {key}; its plan or its data are not what they "
+                "were when the training was asked for."
+            )
+        return found
+
     def is_done(self, task: Task) -> bool:
         """Whether nothing of a task is left to do."""
         return is_done(self.runs / task.trial.folder, task.score_noise)

@@ -5,8 +5,10 @@ Workers see the suite's folder and its data by the same paths; nothing else trav
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
+import threading
 import time
 from dataclasses import asdict
 from functools import lru_cache
@@ -15,16 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Event, Finished, Message, TrialDone
-from napari_xseg.experiments.running import Compute
+from napari_xseg.experiments.running import Compute, note_fault
 from napari_xseg.experiments.suite import Clock, Suite, run_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from napari_xseg.experiments.glance import Task
 
 LOCAL = "local"
 STOP = "stop"  # a file in the suite's folder that tells workers to stop
 _LOOK = 0.5  # s between two looks at it
 _WAIT = 0.2
+# A terminal's Ctrl+C goes to every process; workers are stopped by the file, after a step.
+_DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+_ONE = threading.Lock()  # a worker of several threads gives them all to one training
 
 
 def run_parallel(
@@ -70,30 +77,49 @@ def run_parallel(
         if task not in waiting:
             yield clock.over(suite.runs / task.trial.folder, task.trial.words, "kept")
     with _client(scheduler, min(workers, max(1, len(waiting)))) as client:
-        count = max(1, len(client.scheduler_info()["workers"]))
-        yield Message(f"{len(waiting)} trainings on {count} workers.")
+        known = client.scheduler_info()["workers"]
+        count = max(1, len(known))
+        yield _greeting(scheduler, len(waiting), len(known))
         share = asdict(_share(compute, count) if scheduler == LOCAL else compute)
+        fixed = (str(suite.folder.absolute()), _stamp(suite), share, _places(known), command)
         futures = [
-            client.submit(
-                do_task, str(suite.folder), task.trial.key, share, command, pure=False, retries=1
-            )
+            client.submit(do_task, task.trial.key, *fixed, pure=False, retries=1)
             for task in waiting
         ]
-        yield from _gather(futures, suite, waiting, clock, count, stop, control)
+        under_way = dict(zip(futures, waiting, strict=True))
+        yield from _gather(client, under_way, suite, clock, count, control)
     stop.unlink(missing_ok=True)
     seconds = time.monotonic() - start
     yield Finished(suite.folder, "stopped" if control.stopped else "done", seconds, clock.figures)
 
 
-def do_task(folder: str, key: str, share: dict[str, Any], command: str) -> dict[str, Any]:
-    """One training, in a worker: its TrialDone as a dict of plain values."""
-    suite = _opened(folder)
-    task = next(task for task in suite.tasks if task.trial.key == key)
-    control, stop = Control(), Path(folder) / STOP
-    looked, done = 0.0, None
+def do_task(
+    key: str,
+    folder: str,
+    stamp: str,
+    share: dict[str, Any],
+    places: dict[str, int],
+    command: str,
+) -> dict[str, Any]:
+    """One training, in a worker: its TrialDone as a dict of plain values; none where stopped."""
     worker = importlib.import_module("distributed").get_worker()
-    threads = share["threads"] or worker.state.nthreads
-    compute = Compute(_device(share["device"], str(worker.name)), share["precision"], threads)
+    stop = Path(folder) / STOP
+    with _ONE:
+        if stop.exists():
+            return {}
+        suite = _opened(folder, stamp)
+        task = suite.task(key)
+        threads = share["threads"] or worker.state.nthreads
+        place = places.get(worker.address, os.getpid())
+        compute = Compute(_device(share["device"], place), share["precision"], threads)
+        return _done_here(suite, task, compute, command, stop)
+
+
+def _done_here(
+    suite: Suite, task: Task, compute: Compute, command: str, stop: Path
+) -> dict[str, Any]:
+    control = Control()
+    looked, done = 0.0, None
     for event in run_suite(suite, compute=compute, command=command, control=control, tasks=(task,)):
         if isinstance(event, TrialDone):
             done = event
@@ -106,34 +132,57 @@ def do_task(folder: str, key: str, share: dict[str, Any], command: str) -> dict[
 
 
 def _gather(
-    futures: list[Any],
+    client: Any,
+    left: dict[Any, Task],
     suite: Suite,
-    tasks: list[Any],
     clock: Clock,
     workers: int,
-    stop: Path,
     control: Control,
 ) -> Iterator[Event]:
-    left = dict(zip(futures, tasks, strict=True))
     while left:
-        if control.stopped and not stop.exists():
-            stop.touch()
-            for future in left:  # those that no worker has taken up
-                future.cancel()
+        if control.stopped:
+            (suite.folder / STOP).touch()
+            _drop_waiting(client, left)
         for future in [one for one in left if one.done()]:
             task = left.pop(future)
-            if future.cancelled():
-                continue
             run, words = suite.runs / task.trial.folder, task.trial.words
             try:
                 told = future.result()
             except Exception as error:  # noqa: BLE001 - whatever ended the worker; the rest go on
-                yield clock.over(run, words, "failed", fault=f"{type(error).__name__}: {error}")
+                fault = _fault(error)
+                note_fault(run, fault)
+                yield clock.over(run, words, "failed", fault=fault)
                 continue
-            yield clock.over(
-                run, words, told["reason"], told["seconds"], told["fault"], at_once=workers
-            )
+            if told:
+                yield clock.over(
+                    run, words, told["reason"], told["seconds"], told["fault"], at_once=workers
+                )
         time.sleep(_WAIT)
+
+
+def _drop_waiting(client: Any, left: dict[Any, Task]) -> None:
+    """Take back what no worker has; workers end what they have, and see the stop themselves."""
+    had = {str(key) for keys in client.processing().values() for key in keys}
+    for future in [one for one in left if not one.done() and str(one.key) not in had]:
+        future.cancel()
+        del left[future]
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, XsegError):
+        return str(error)
+    lost = importlib.import_module("distributed").client.FutureCancelledError
+    if isinstance(error, lost):
+        return "the scheduler or its connection was lost; run the experiment again."
+    return f"{type(error).__name__}: {error}"
+
+
+def _greeting(scheduler: str, waiting: int, workers: int) -> Message:
+    if not workers:
+        return Message(
+            f"{scheduler}: has no worker yet; {waiting} trainings wait until one joins.", "warning"
+        )
+    return Message(f"{waiting} trainings on {workers} worker{'s' if workers > 1 else ''}.")
 
 
 def _client(scheduler: str, workers: int) -> Any:
@@ -155,8 +204,11 @@ def _client(scheduler: str, workers: int) -> Any:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        # Without a number the scheduler would want port 8787, and warn where another has it.
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         memory_limit=0,  # a training says itself where memory is short
+        preload=_DEAF,
     )
     return _Owning(distributed.Client(cluster), cluster)
 
@@ -181,18 +233,33 @@ def _share(compute: Compute, workers: int) -> Compute:
     return Compute(compute.device, compute.precision, threads)
 
 
-def _device(device: str, worker: str) -> str:
+def _stamp(suite: Suite) -> str:
+    """Another one for another plan or other data, so that workers open them anew."""
+    told = [(task.trial.key, task.score_noise) for task in suite.tasks]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _places(workers: Iterable[str]) -> dict[str, int]:
+    """By address, the number of each worker among those of its machine."""
+    places: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for address in sorted(workers):
+        host = address.rpartition(":")[0]
+        places[address] = seen.get(host, 0)
+        seen[host] = places[address] + 1
+    return places
+
+
+def _device(device: str, place: int) -> str:
     """A GPU of its own for each worker of a machine, where there are several."""
     if device not in ("auto", "cuda"):
         return device
     import torch
 
     count = torch.cuda.device_count()
-    if count < 2:
-        return device
-    return f"cuda:{(int(worker) if worker.isdigit() else os.getpid()) % count}"
+    return device if count < 2 else f"cuda:{place % count}"
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: str) -> Suite:
+def _opened(folder: str, _stamp: str) -> Suite:
     return Suite.open(Path(folder))

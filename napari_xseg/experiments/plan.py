@@ -21,6 +21,8 @@ TrainNoise = Literal["off", "toggle", "copies", "only"]
 Augment = Literal["recipe", "none", "turns", "context", "grey", "noise", "all"]
 Budget = Literal["cpu", "gpu", "full"]
 Count = Annotated[int, Field(ge=1)]
+Crop = Annotated[int, Field(ge=8, le=8192)]
+Side = Annotated[int, Field(ge=16)]
 
 PLANS = (
     "baseline",
@@ -35,6 +37,13 @@ PLANS = (
 )
 POSTER = "poster"  # all of them
 BUDGETS: tuple[Budget, ...] = ("cpu", "gpu", "full")
+
+
+def _check_each_once(lists: dict[str, tuple[Any, ...]]) -> None:
+    for key, values in lists.items():
+        for value in values:
+            if values.count(value) > 1:  # its repeats would be counted twice
+                raise ValueError(f"{key}: {value} is named twice; name it once")
 
 
 class Conditions(Settings):
@@ -64,8 +73,8 @@ class Conditions(Settings):
     noise: TrainNoise = "off"
     validation_noise: bool = False
     augment: Augment = "recipe"
-    crop: Annotated[int, Field(ge=8)] | None = None
-    side: Annotated[int, Field(ge=16)] | None = None
+    crop: Crop | None = None
+    side: Side | None = None
 
     def words(self, *, but: Self | None = None) -> str:
         """What is said of it in tables and folder names; `but` is left out where equal."""
@@ -96,8 +105,13 @@ class Vary(Settings):
     slices: tuple[Count, ...] = ()
     noise: tuple[TrainNoise, ...] = ()
     augment: tuple[Augment, ...] = ()
-    crop: tuple[int, ...] = ()
-    side: tuple[int, ...] = ()
+    crop: tuple[Crop, ...] = ()
+    side: tuple[Side, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        _check_each_once(self.model_dump())
+        return self
 
     def points(self, base: Conditions) -> tuple[Conditions, ...]:
         """Every combination, the last name varying fastest."""
@@ -199,6 +213,11 @@ class Plan(Settings):
     threshold: Positive | None = None
     unlabelled: bool = False
     budgets: dict[Budget, Scale] = Field(default_factory=lambda: dict(_SCALES))
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        _check_each_once({"splits": self.splits, "score_noise": self.score_noise})
+        return self
 
     @model_validator(mode="after")
     def _threshold_of_slices(self) -> Self:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_xseg.data.formats.atomic import write_atomic, writing_to
+from napari_xseg.data.locking import is_locked
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Event, Finished, TrialDone
+from napari_xseg.events import Control, Event, Finished, Message, TrialDone
 from napari_xseg.experiments.glance import PLAN_FILES, SUITE, Glance, Task, read_suite, settled
 from napari_xseg.experiments.material import Source
 from napari_xseg.experiments.running import do_trial, note_fault
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from napari_xseg.experiments.running import Compute
 
 Reason = Literal["done", "kept", "failed", "stopped"]
+_WAIT = 0.5  # s between two looks at what another process trains
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,27 +114,53 @@ def run_suite(
     ------
     Event
         Those of each training, a TrialDone after it, Finished. A training that fails is
-        told in its TrialDone, and the others go on.
+        told in its TrialDone, and the others go on. One that another process is at comes
+        last, and is waited for.
     """
     control = control or Control()
-    suite.write()
-    wanted = suite.tasks if tasks is None else tasks
-    start, clock = time.monotonic(), Clock(len(wanted))
-    for task in wanted:
+    if tasks is None:  # else another process may have written what these are a part of
+        suite.write()
+    left = list(suite.tasks if tasks is None else tasks)
+    start, clock = time.monotonic(), Clock(len(left))
+    while left:
+        task = yield from _next_free(suite, left, control)
+        if task is None:
+            break
+        left.remove(task)
         run, words = suite.runs / task.trial.folder, task.trial.words
         if suite.is_done(task):
             yield clock.over(run, words, "kept")
             continue
         began = time.monotonic()
         reason, fault = yield from _do(suite, task, compute, command, control)
-        note_fault(run, fault)
         # Slices are kept by objects that hold each other, and soon fill the memory.
         gc.collect()
+        if fault and is_locked(run):  # another process was quicker to begin with it
+            left.append(task)
+            continue
+        note_fault(run, fault)
         yield clock.over(run, words, reason, time.monotonic() - began, fault)
         if reason == "stopped":
             break
     seconds = time.monotonic() - start
     yield Finished(suite.folder, "stopped" if control.stopped else "done", seconds, clock.figures)
+
+
+def _next_free(
+    suite: Suite, left: Sequence[Task], control: Control
+) -> Generator[Event, None, Task | None]:
+    """The first that no other process is at, once there is one; None where stopped before."""
+    told = False
+    while True:
+        for task in left:
+            if suite.is_done(task) or not is_locked(suite.runs / task.trial.folder):
+                return task
+        if control.stopped:
+            return None
+        if not told:
+            told = True
+            yield Message(f"{suite.folder}: another process is at the last trainings; waiting.")
+        time.sleep(_WAIT)
 
 
 def _do(
@@ -156,6 +184,8 @@ def _do(
                 reason = "stopped"
     except XsegError as error:
         return "failed", str(error)
+    except (OSError, MemoryError, RuntimeError) as error:  # the night's other trainings go on
+        return "failed", f"{type(error).__name__}: {error}"
     return reason, ""
 
 

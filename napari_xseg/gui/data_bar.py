@@ -110,7 +110,7 @@ class DataBar(QWidget):
         self.new.setToolTip("Make a labels layer on the image's grid, or bring back the project's.")
         self.folder = QElidingLabel()
         self.folder.setElideMode(Qt.TextElideMode.ElideMiddle)
-        self.change = QPushButton("C&hange...")
+        self.change = QPushButton("Chan&ge...")
         self.change.setToolTip(
             "Keep the project of this image in another folder. A project that is there is opened."
         )
@@ -122,7 +122,7 @@ class DataBar(QWidget):
         grid.setColumnStretch(1, 1)
         rows: list[tuple[str, QWidget, QWidget, bool]] = [
             ("&Image", self.image, self.open, True),
-            ("&Labels", self.labels, self.new, labels),
+            ("L&abels", self.labels, self.new, labels),
             ("Project", self.folder, self.change, project),
         ]
         for row, (text, middle, right, shown) in enumerate(rows):

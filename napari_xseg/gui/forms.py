@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
     QScrollArea,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -141,6 +142,8 @@ def fill(page: QWidget, parts: Iterable[QWidget], foot: Iterable[QWidget] = ()) 
         It has the parts.
     """
     body = QWidget(page)
+    # napari leaves the lower half of a dock empty where nothing says that it wants the room.
+    body.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
     area = QScrollArea(body)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)

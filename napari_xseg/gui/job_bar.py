@@ -123,7 +123,7 @@ class JobBar(QWidget):
         self.stop = _button("&Stop", "End after the current step. What is done is kept.")
         self.stop.clicked.connect(self._stop)
         self.stop_now = _button(
-            "Stop &now",
+            "Stop now",
             "End at once, in mid-step, whatever else the engine does too. What was saved last is "
             "kept.",
         )
@@ -306,7 +306,7 @@ class JobBar(QWidget):
         if job is None:
             self.stop_now.setVisible(False)
             return
-        self.pause.setText("&Go on" if job.state == "paused" else "&Pause")
+        self.pause.setText("Go on" if job.state == "paused" else "&Pause")
         self.pause.setEnabled(job.state in ("running", "paused", "waiting"))
         self.stop.setEnabled(job.state != "stopping")
 

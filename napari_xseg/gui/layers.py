@@ -223,10 +223,12 @@ class Layers:
         for layer in self.of_kind(kind):
             layer.visible = True
 
-    def set_visible(self, layer: Layer, visible: bool) -> None:
-        """Show or hide a layer that is still there."""
+    def set_visible(self, layer: Layer, visible: bool, mode: str = "") -> None:
+        """Show or hide a layer that is still there; hidden, it loses its mode, unless given."""
         if layer in self._viewer.layers:
             layer.visible = visible
+            if mode:
+                layer.mode = mode
 
     def put_over(self, layer: Layer, other: Layer) -> None:
         """Move a layer right above another one that lies above it."""

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_xseg.data.project import ImageMoved
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.layer_kinds import KEY
 from napari_xseg.gui.lazy import LazyImage
 from napari_xseg.gui.opening import NeedsUnlabelled, Opened, open_pair, open_path
 from napari_xseg.gui.reader import ask_unlabelled
@@ -19,7 +20,7 @@ from napari_xseg.gui.side_by_side import folder_of_slices, says_labels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari.layers import Image
+    from napari.layers import Image, Layer
     from qtpy.QtWidgets import QWidget
 
     from napari_xseg.data.labels import Unlabelled
@@ -111,6 +112,8 @@ class Opener(QObject):
             if kind == "image":
                 image: Any = self._open_already(data) or session.layers.add(data, options, kind)
                 session.set_image(image)
+            elif len(layers) == 1 and self._labels_open_already(options):
+                continue
             elif session.store is None or session.image is None or len(layers) == 1:
                 made: Any = session.layers.add(data, options, kind)
                 if session.images is not None and made.data.shape == session.images.shape:
@@ -123,12 +126,25 @@ class Opener(QObject):
         for layer in layers.images():
             shown = layer.data
             if isinstance(shown, LazyImage) and shown.source and shown.source == data.source:
-                layers.select(layer)
-                self._session.notify(
-                    f"{layer.name} is open already; remove its layer first to read the files anew."
-                )
+                self._bring(layer)
                 return layer
         return None
+
+    def _labels_open_already(self, options: dict[str, Any]) -> bool:
+        """Whether a layer shows these label files; it is made the active one, and the user told."""
+        wanted = _files_of(options["metadata"])
+        for layer in self._session.layers.labels():
+            if wanted is not None and _files_of(layer.metadata) == wanted:
+                self._bring(layer)
+                return True
+        return False
+
+    def _bring(self, layer: Layer) -> None:
+        self._session.layers.set_visible(layer, True)
+        self._session.layers.select(layer)
+        self._session.notify(
+            f"{layer.name} is open already; remove its layer first to read the files anew."
+        )
 
     def _use(self, layer: Any) -> None:
         if self._session.store is None or may_replace(self._session, layer, self._window):
@@ -190,6 +206,15 @@ def read_all(paths: list[Path], unlabelled: Unlabelled) -> tuple[Found, list[Xse
             except XsegError as error:
                 faults.append(error)
     return [(one, one.layers()) for one in opened], faults
+
+
+def _files_of(metadata: dict[str, Any]) -> tuple[Any, ...] | None:
+    """The label files that a layer says it shows, and what their values are taken for."""
+    told = metadata.get(KEY)
+    source = told.get("source") if isinstance(told, dict) else None
+    if source is None:
+        return None
+    return source["path"], source["dataset"], source["classes"]["unlabelled"]
 
 
 def may_replace(session: Session, layer: Any, window: QWidget) -> bool:

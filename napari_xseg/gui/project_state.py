@@ -159,7 +159,7 @@ class ProjectState:
         XsegError where that cannot be; the project before stays.
         """
         images = self.require_images()
-        if self.project is not None and self.project.folder == folder:
+        if self.project is not None and self.project.folder == folder and is_project(folder):
             return
         there = Project.open(folder) if is_project(folder) else None
         if there is not None and there.shape != images.shape:

@@ -73,7 +73,7 @@ class ExperimentRequest(_OnSuite):
 
         control = control or Control()
         suite, compute = self.suite(), self.compute
-        tasks = tuple(task for task in suite.tasks if self.only in (None, task.trial.key))
+        tasks = None if self.only is None else (suite.task(self.only),)
         finished: Finished | None = None
         wanted = self.folder / REPORT_WANTED
         with requests._threads_kept():

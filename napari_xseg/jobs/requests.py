@@ -110,7 +110,8 @@ class TrainRequest(LabelledRequest):
     ----------
     out : Path
         The run folder.
-    steps, time_limit, device, precision, threads, resume, overwrite, command, parent, origins
+    steps, time_limit, device, precision, threads, resume, overwrite, command, parent
+    match_intensity, origins
         As TrainJob has them.
     """
 
@@ -124,6 +125,7 @@ class TrainRequest(LabelledRequest):
     overwrite: bool = False
     command: str = ""
     parent: Path | None = None
+    match_intensity: bool = False
     origins: dict[str, int] = Field(default_factory=dict)
 
     def job(self, data: Labelled) -> TrainJob:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from napari_xseg.data.coding import IGNORE
+from napari_xseg.data.formats.atomic import DiskFull
 from napari_xseg.data.jsontext import json_text
 from napari_xseg.data.writing import SliceWriter, atomic_path, create_writer
 from napari_xseg.errors import XsegError
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from napari_xseg.model.checkpoint import SavedModel
 
 AHEAD = 2
+# Bytes of the file beside a mask, at most: as such, and for each slice and class.
+SIDECAR, SIDECAR_ROW, SIDECAR_VALUE = 8192, 64, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +129,8 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     """Predict `job.slices` and write the mask, the confidence and the sidecar.
 
     Stopped early, the slices not reached hold the unlabelled value, and the
-    sidecar names those that were. Memory does not grow with their number.
+    sidecar names those that were. A full disk stops it too where all outputs are
+    Zarr, with a warning. Memory does not grow with the number of slices.
 
     Yields
     ------
@@ -138,7 +142,8 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     Raises
     ------
     XsegError
-        As `PredictJob.check` says; a damaged image; a full disk. No mask is left then.
+        As `PredictJob.check` says; a damaged image; a full disk that left room for no
+        slice, or met a TIFF. No mask is left then.
     """
     control = control or Control()
     job.check()
@@ -155,11 +160,13 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     with ExitStack() as outputs:
         # Written before the mask takes its place, so that none stands without it.
         sidecar = outputs.enter_context(atomic_path(sidecar_path(job.out)))
+        sidecar.write_bytes(bytes(_sidecar_size(job)))  # its room, should the disk be full
         work.open(outputs)
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
             yield from work.run(reading, writing, control)
         work.fill_rest()
         yield from work.blank()
+        yield from work.cut_short()
         seconds = work.seconds
         figures = work.figures(seconds)
         sidecar.write_bytes(_sidecar_text(job, work, predictor, figures).encode())
@@ -174,6 +181,8 @@ class _Work:
     predictor: Predictor
     intensity: Intensity
     done: int = 0
+    kept: int = 0
+    full: DiskFull | None = None
     counts: list[NDArray[np.int64]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -216,7 +225,7 @@ class _Work:
                 batch = batches.popleft()
                 ahead.append((batch, reading.submit(self._read, batch)))
             control.wait_if_paused()
-            if control.stopped:
+            if control.stopped or self.full is not None:
                 break
             batch, future = ahead.popleft()
             mask, certain = self.predictor.predict(
@@ -227,6 +236,7 @@ class _Work:
             yield from _written(behind, AHEAD)
             yield Progress("predict", self.done, len(slices), self.seconds)
         yield from _written(behind, 0)
+        self.done = self.kept
 
     def _read(self, batch: Sequence[int]) -> Tensor | Sequence[Channels]:
         slices = [self.reader.read(z) for z in batch]
@@ -236,21 +246,53 @@ class _Work:
     def _write(
         self, batch: Sequence[int], first: int, mask: Tensor, certain: Tensor | None
     ) -> Event | None:
-        classes = self.job.model.classes
+        if self.full is not None:
+            return None
+        try:
+            self.counts += self._put(batch, first, mask, certain)
+        except DiskFull as full:
+            if first == 0 or not self._go_on_when_full:
+                raise
+            self.full = full
+            return None
+        self.kept += len(batch)
+        sure_path = None if self.confidence is None else self.confidence.readable
+        path = self.mask.readable
+        return None if path is None else SlicesDone(tuple(batch), path, first, sure_path)
+
+    def _put(
+        self, batch: Sequence[int], first: int, mask: Tensor, certain: Tensor | None
+    ) -> list[NDArray[np.int64]]:
+        """Write a batch, and count its pixels by class."""
+        classes, counts = self.job.model.classes, []
         for place, z in enumerate(batch):
             plane: NDArray[np.uint8] = mask[place].numpy()
             outside = outside_of(self.reader, self.job.region, z)
             if outside is not None:
                 plane = np.where(outside, np.uint8(IGNORE), plane)
-            self.counts.append(class_counts(plane, len(classes)))
+            counts.append(class_counts(plane, len(classes)))
             self.mask.write(first + place, classes.decode(plane))
             if self.confidence is not None and certain is not None:
                 sure: NDArray[np.uint8] = certain[place].numpy()
                 sure = sure if outside is None else np.where(outside, np.uint8(0), sure)
                 self.confidence.write(first + place, sure)
-        sure_path = None if self.confidence is None else self.confidence.readable
-        path = self.mask.readable
-        return None if path is None else SlicesDone(tuple(batch), path, first, sure_path)
+        return counts
+
+    @property
+    def _go_on_when_full(self) -> bool:
+        """Whether the slices that are written can be kept: a TIFF has to be written to its end."""
+        outputs = (self.mask, self.confidence)
+        return all(output is None or output.readable is not None for output in outputs)
+
+    def cut_short(self) -> Iterator[Message]:
+        """What a full disk has left."""
+        if self.full is not None:
+            count = len(self.job.slices)
+            yield Message(
+                f"{self.job.out}: the disk is full; {self.done} of {count} slices are predicted "
+                "and kept, the rest is unlabelled: make room, and predict the rest.",
+                "warning",
+            )
 
     def blank(self) -> Iterator[Message]:
         """How many slices hold nothing that could be predicted."""
@@ -294,6 +336,12 @@ def _written(behind: deque[Future[Event | None]], most: int) -> Iterator[Event]:
         event = behind.popleft().result()
         if event is not None:
             yield event
+
+
+def _sidecar_size(job: PredictJob) -> int:
+    names = job.model.classes.names
+    row = SIDECAR_ROW + sum(SIDECAR_VALUE + 2 * len(name.encode()) for name in names)
+    return SIDECAR + row * (len(job.slices) + 2)
 
 
 def _sidecar_text(

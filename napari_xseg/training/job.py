@@ -79,6 +79,9 @@ class TrainJob:
     parent : Path, optional
         A run folder or model file whose weights, shape and intensity statistics a
         new run begins with, on a fresh schedule.
+    match_intensity : bool
+        Normalise the images so that they look to a parent's weights like the images it
+        was trained on; the statistics that do so are the new run's.
     open_images : callable, optional
         Opens the images of a view that names its own, for previews.
     origins : mapping of str to int
@@ -103,6 +106,7 @@ class TrainJob:
     overwrite: bool = False
     command: str = ""
     parent: Path | None = None
+    match_intensity: bool = False
     open_images: OpenImages | None = None
     origins: Mapping[str, int] = field(default_factory=dict)
 
@@ -145,6 +149,11 @@ class TrainJob:
                 f"{self.out}: is either resumed or begun as the continuation of {self.parent}; "
                 "choose one."
             )
+        if self.match_intensity and not self.resume and self.parent is None:
+            raise XsegError(
+                f"{self.out}: no model is given whose grey values could be matched; give --parent, "
+                "or leave --match-intensity out."
+            )
         RunFolder(self.out).check(resume=self.resume, overwrite=self.overwrite)
         find_device(self.device)
         return self.check_data()
@@ -155,11 +164,20 @@ class TrainJob:
         if self.region is not None:
             self.region.check(self.images.shape)
         check_trainable(self.labels, self.split.train, self.within("train"), self.label_of)
-        intensity = self.measured if self.inherited is None else self.inherited.intensity
+        intensity = self._settled_intensity()
         config = self.recipe()
         if config.noise.enabled:
             noise_std(config.noise, intensity)
         return intensity
+
+    def _settled_intensity(self) -> Intensity:
+        inherited = self.inherited
+        if inherited is None:
+            return self.measured
+        # A run that has gone on from its parent already keeps what it was begun with.
+        if self.match_intensity and inherited.tensors:
+            return inherited.intensity.matched(self.measured)
+        return inherited.intensity
 
     def _check_sizes(self) -> None:
         for z in (*self.split.train, *self.split.val):

@@ -174,10 +174,16 @@ class Run:
 
     def _doubts_of(self, parent: Parent) -> Iterator[Message]:
         yield Message(f"{self.job.out}: begins with the weights of {parent.path}.")
-        if parent.intensity.far_off(self.job.measured) is not None:
+        if self.job.match_intensity:
+            known, found = parent.intensity, self.job.measured
+            yield Message(
+                f"{self.job.images.name}: grey values {found.low:.5g} to {found.high:.5g} are "
+                f"mapped onto {known.low:.5g} to {known.high:.5g} that {parent.path} knows."
+            )
+        elif parent.intensity.far_off(self.job.measured) is not None:
             yield Message(
                 f"{self.job.images.name}: its grey values lie far off those that {parent.path} was "
-                "trained on and that this run keeps; a new training measures them anew.",
+                "trained on and that this run keeps; --match-intensity maps them onto those.",
                 "warning",
             )
 

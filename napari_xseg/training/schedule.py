@@ -88,10 +88,18 @@ class Length:
                 steady = self._paces[len(self._paces) // 2 :]  # the first ones build kernels
                 self.steps = step + self._left(seconds, statistics.median(steady))
                 self._looked = step, seconds
-        elif AGAIN * self.limit <= seconds - self._looked[1]:
+        elif self._looks_again(step, seconds):
             before, since = self._looked
             self._correct(step, self._left(seconds, (seconds - since) / (step - before)))
             self._looked = step, seconds
+
+    def _looks_again(self, step: int, seconds: float) -> bool:
+        assert self.limit is not None
+        assert self.steps is not None
+        before, since = self._looked
+        # Few steps that are left may be over long before the share of the time is.
+        half_done = 2 * (step - before) >= self.steps - before
+        return half_done or seconds - since >= AGAIN * self.limit
 
     def _left(self, seconds: float, pace: float) -> int:
         assert self.limit is not None

@@ -44,7 +44,7 @@ def test_a_plan_is_run_reported_and_not_done_twice(
     said = xseg("experiment", "training-size", *scan, "--out", str(out), *SMALL)
     assert said.code == 0, said.err
     assert "published with 400 + 100 slices, here 3% of that" in said.out
-    assert "105 slices left out" in said.out
+    assert "105 slices, blocked split, left out" in said.out
     assert "4 done, 0 kept, 0 failed" in said.out
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "98.667" in page
@@ -116,7 +116,7 @@ def test_an_array_job_is_written_and_its_elements_run(
     assert (out / "tasks.txt").read_text(encoding="utf-8").split() == keys[1:]
     wrong = xseg("experiment", "run", str(out), "--only", "0123")
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
-    assert "its data have changed" in wrong.err
+    assert "has no training 0123" in wrong.err
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,30 @@ def test_a_folder_dropped_twice_is_one_layer(
     assert len(layers) == 3
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_labels_dropped_twice_are_one_layer(
+    bar: DataBar,
+    pair_of_folders: tuple[Path, Path],
+    alone: bool,
+    said: list[str],
+    wait_idle: Callable[..., None],
+) -> None:
+    bar.opener.take_drops(bar)
+    for path in pair_of_folders[alone:]:
+        drop(bar, path)
+        wait_idle(bar.session)
+    layers = bar.session.viewer.layers
+    before, (first,) = list(layers), bar.session.layers.labels()
+    assert (first is bar.session.labels) != alone
+    first.visible = False
+    drop(bar, pair_of_folders[1])
+    wait_idle(bar.session)
+    assert list(layers) == before
+    assert layers.selection.active is first
+    assert first.visible
+    assert said == [f"{first.name} is open already; remove its layer first to read the files anew."]
+
+
 def test_labels_that_may_mean_not_labelled_are_asked_for_once(
     bar: DataBar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_idle: Callable[..., None]
 ) -> None:

@@ -108,7 +108,7 @@ def test_pause_and_go_on(
     qtbot.waitUntil(lambda: job.state == "running" and bar.pause.isEnabled())
     qtbot.mouseClick(bar.pause, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bar.phase.text() == "Paused")
-    assert bar.pause.text() == "&Go on"
+    assert bar.pause.text() == "Go on"
     qtbot.mouseClick(bar.pause, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bar.phase.text() == "Going on")
     assert bar.pause.text() == "&Pause"

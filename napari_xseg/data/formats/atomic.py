@@ -23,6 +23,10 @@ _MANY = 200
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
+class DiskFull(XsegError):
+    """There is no room for a file, or for one so large."""
+
+
 def temporary_beside(path: Path) -> Path:
     """Name a hidden file beside `path`, with its suffix; folders on the way are made.
 
@@ -48,7 +52,7 @@ def writing_to(path: Path) -> Iterator[None]:
 def write_error(path: Path, error: OSError) -> XsegError:
     """Say why `path` could not be written, and what to do."""
     if error.errno in _FULL:
-        return XsegError(
+        return DiskFull(
             f"{path}: the disk is full, or allows no larger file; this file was not written: make "
             "room, or choose another disk."
         )

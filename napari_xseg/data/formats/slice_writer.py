@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -74,7 +74,8 @@ class SliceWriter(ABC):
         Raises
         ------
         XsegError
-            Where the disk is full or cannot be written.
+            Where the disk is full or cannot be written. A Zarr goes on after it:
+            other slices can be written, and the fill value for those that could not.
         ValueError
             Where the plane or its place is not what was announced.
         """
@@ -82,7 +83,7 @@ class SliceWriter(ABC):
             raise ValueError("a SliceWriter writes within its with statement alone")
         if plane.shape != self.shape[1:] or not 0 <= z < self.shape[0]:
             raise ValueError(f"slice {z} of shape {plane.shape} does not fit into {self.shape}")
-        with self._or_nothing():
+        with self._while_writing():
             self._write(z, plane.astype(self.dtype, casting="safe", copy=False))
         self._written[z] = True
 
@@ -103,6 +104,10 @@ class SliceWriter(ABC):
             self._close()
             self._publish(self._temporary)
         self._temporary = None
+
+    def _while_writing(self) -> AbstractContextManager[None]:
+        """What becomes of a slice that cannot be written: here, all of it is given up."""
+        return self._or_nothing()
 
     @contextmanager
     def _or_nothing(self) -> Iterator[None]:

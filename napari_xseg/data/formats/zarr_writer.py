@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, Any
 
-from napari_xseg.data.formats.atomic import rename_folder, sync_folder
+from napari_xseg.data.formats.atomic import rename_folder, sync_folder, writing_to
 from napari_xseg.data.formats.slice_writer import SliceWriter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from napari_xseg.data.formats.slice_writer import Compression
     from napari_xseg.data.formats.source import Array, DType, VoxelSize
 
 _CHUNK = 1024
+_STORE_FILE = "zarr.json"
 _OME_UNITS = {
     "um": "micrometer",
     "nm": "nanometer",
@@ -63,15 +67,26 @@ class ZarrWriter(SliceWriter):
             dimension_names=["z", "y", "x"],
         )
 
+    def _while_writing(self) -> AbstractContextManager[None]:
+        return writing_to(self.path)
+
     def _write(self, z: int, plane: Array) -> None:
+        self._check_there()
         self._array[z] = plane
 
     def _close(self) -> None:
         """Do nothing: Zarr keeps no file open."""
 
     def _publish(self, temporary: Path) -> None:
+        self._check_there()
         sync_folder(temporary)
         rename_folder(temporary, self.path)
+
+    def _check_there(self) -> None:
+        """Zarr makes folders anew that were moved or deleted, with a part of the slices in them."""
+        store = self._temporary
+        if store is None or not (store / _STORE_FILE).exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(store))
 
 
 def _zarr_compressors(compression: Compression) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TOOLS = {
     "paint": ("&Brush", "Paint the chosen class (P with the mouse over the picture)."),
-    "fill": ("Fi&ll", "Give the patch that is clicked the chosen class (F)."),
+    "fill": ("Fill", "Give the patch that is clicked the chosen class (F)."),
     "erase": ("&Erase", "Make pixels not labelled again (E, or 0)."),
 }
 LARGEST_BRUSH = 100

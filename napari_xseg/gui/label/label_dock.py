@@ -70,7 +70,7 @@ class LabelDock(Dock):
         self.flat = QLabel(FLAT)
         self.flat.setWordWrap(True)
         self.accept = _button(
-            "A&ccept slice as labelled",
+            "Accep&t slice as labelled",
             "Take the mask that is shown, pre-filled or a model's, into all pixels of this slice "
             "that are not labelled yet.",
         )
@@ -82,9 +82,9 @@ class LabelDock(Dock):
             "Copy to ne&xt",
             "Copy these labels to the slice behind, where it has none, and go there.",
         )
-        self.clear = _button("Clear &slice", "Remove all labels of this slice; Ctrl+Z brings back.")
+        self.clear = _button("&Clear slice", "Remove all labels of this slice; Ctrl+Z brings back.")
         self.save = _button(
-            "Sa&ve what is not on disk yet",
+            "Save what is not on dis&k yet",
             "The disk was full or gone: what was painted since is in memory alone. Make room, "
             "then press this.",
         )

@@ -46,7 +46,7 @@ class NextSlicePanel(QWidget):
         self._images: Images | None = None
         self.bar = JobBar(session.jobs, pausable=False)
         self.ask = self.bar.add_start(
-            "Which slice shall I label &next?",
+            "Which slice shall I label next?",
             "Name the slices that would teach a model most: far from the labelled ones, and where "
             "the chosen model is unsure. Works without a model, too.",
         )

@@ -77,17 +77,17 @@ class PrefillPanel(QWidget):
             "Shapes layer has on this slice."
         )
         self.new_region = _button(
-            "New re&gion", "Draw a polygon around the part to be filled: click its corners."
+            "New region", "Draw a polygon around the part to be filled: click its corners."
         )
         self.cuts = CutEditor()
         self.guess = _button(
-            "&Guess", "Put the cuts where they part the grey values of this slice best."
+            "Guess", "Put the cuts where they part the grey values of this slice best."
         )
-        self.preview = QCheckBox("Pre&view")
+        self.preview = QCheckBox("Preview")
         self.preview.setChecked(True)
         self.preview.setToolTip("Show on the picture what Apply would label.")
         self.apply = _button(
-            "&Apply", "Label the pixels that are not labelled yet; Ctrl+Z takes it back."
+            "Appl&y", "Label the pixels that are not labelled yet; Ctrl+Z takes it back."
         )
         self.hint = QLabel()
         self.hint.setWordWrap(True)
@@ -99,8 +99,8 @@ class PrefillPanel(QWidget):
         where.addWidget(self.new_region)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("&From", self.source)
-        form.addRow("&Inside", where)
+        form.addRow("Fro&m", self.source)
+        form.addRow("Insi&de", where)
         inside = form.labelForField(where)
         if isinstance(inside, QLabel):
             inside.setBuddy(self.region)

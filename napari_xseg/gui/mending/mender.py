@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -15,6 +16,7 @@ from napari_xseg.gui.label.prefill import class_translation
 from napari_xseg.gui.label.slice_edits import accept_mask, mask_origin, slice_in_view
 from napari_xseg.gui.layers import classes_of
 from napari_xseg.gui.mending import mask_edits
+from napari_xseg.gui.project_state import FIRST_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
+    from napari_xseg.data.classes import ClassTable
     from napari_xseg.data.label_store import LabelStore
     from napari_xseg.data.mending import Point
     from napari_xseg.events import Box
@@ -114,12 +117,18 @@ class Mender:
         self.reach = 1
         self._orders: deque[_Order] = deque()
         self._call: Call[Any] | None = None
+        self._taken: ClassTable | None = None
 
     # -- what is mended, and how --------------------------------------------
 
     def aim(self, mask: Labels | None, target: Target | None) -> None:
-        """Mend another mask, or at another place."""
+        """Mend another mask, or at another place.
+
+        Labels that nobody has begun, in classes that nobody has chosen, get those of the
+        mask: its model can learn from them then.
+        """
         self.mask, self.target = mask, target
+        self._take_classes()
         if target is not None and target.right:
             self.value = target.right
         self.aimed.emit()
@@ -233,6 +242,17 @@ class Mender:
         self.mask = self.target = None
 
     # -- inside -------------------------------------------------------------
+
+    def _take_classes(self) -> None:
+        session = self.session
+        theirs = None if self.mask is None else classes_of(self.mask)
+        begun = session.store is not None and bool(session.store.labelled)
+        chosen = session.classes not in (FIRST_CLASSES, self._taken)
+        if theirs is None or begun or chosen or theirs.names == session.classes.names:
+            return
+        with suppress(XsegError):  # a project that cannot be written: an edit will say so
+            session.set_classes(theirs)
+            self._taken = theirs
 
     def _reshape(self, point: Point, tool: Literal["grow", "shrink", "holes"]) -> None:
         reach = self.reach

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
     from napari_xseg.gui.session import Session
+    from napari_xseg.gui.worker import Call
 
 FILTERS = "TIFF (*.tif *.tiff);;OME-Zarr (*.zarr)"
 PATH = Qt.ItemDataRole.UserRole
@@ -74,7 +75,7 @@ class MaskList(QWidget):
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
         self.show_button = self._button(
-            buttons, "Sho&w", "Show the mask as a layer, read as it is looked at.", "show_selected"
+            buttons, "Show", "Show the mask as a layer, read as it is looked at.", "show_selected"
         )
         self.save_button = self._button(
             buttons, "&Save...", "Save it as TIFF or OME-Zarr, with the file beside it.", "save_as"
@@ -159,16 +160,8 @@ class MaskList(QWidget):
             return
         layer = layer_of(self.session, path)
         if layer is not None:
-            self.session.layers.set_visible(layer, True)
             self.session.layers.select(layer)
-            return
-        call = self.session.jobs.call(lambda: open_mask(path))
-        call.returned.connect(self._show)
-        call.failed.connect(self.session.show_error)
-
-    def _show(self, mask: MaskFile) -> None:
-        if layer_of(self.session, mask.path) is None:
-            show_mask(self.session, mask)
+        bring_mask(self.session, path)
 
     def save_as(self) -> None:
         """Ask for a name and save the selected mask there, in the background."""
@@ -234,6 +227,26 @@ def layer_of(session: Session, path: Path) -> Labels | None:
         if layer.metadata[KEY].get("path") == str(path):
             return layer
     return None
+
+
+def bring_mask(session: Session, path: Path) -> Call[MaskFile] | None:
+    """Show a mask file; None where a layer shows it already, which can be seen then.
+
+    Otherwise it is opened in the background, and what is wrong with it is told.
+    """
+    layer = layer_of(session, path)
+    if layer is not None:
+        session.layers.set_visible(layer, True)
+        return None
+
+    def show(mask: MaskFile) -> None:
+        if layer_of(session, mask.path) is None:
+            show_mask(session, mask)
+
+    call = session.jobs.call(lambda: open_mask(path))
+    call.returned.connect(show)
+    call.failed.connect(session.show_error)
+    return call
 
 
 def show_mask(session: Session, mask: MaskFile) -> Labels:

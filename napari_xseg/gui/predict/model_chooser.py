@@ -82,7 +82,7 @@ class ModelChooser(QWidget):
         self.box.activated.connect(self._on_activated)
         label = QLabel("&Model")
         label.setBuddy(self.box)
-        self.file = QPushButton("F&ile...")
+        self.file = QPushButton("File...")
         self.file.setToolTip("Choose a model file (.safetensors) of another project or machine.")
         self.file.clicked.connect(self._choose_file)
         self.text = QLabel()

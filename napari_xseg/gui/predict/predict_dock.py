@@ -78,7 +78,7 @@ class PredictDock(Dock):
         self.chooser = ModelChooser(session)
         self.options = OptionsForm(session)
         self.this_slice = _button("&This slice", "Predict the slice in view (Ctrl+Enter).")
-        self.follow = QCheckBox("F&ollow")
+        self.follow = QCheckBox("Follow")
         self.follow.setToolTip("Predict each slice that you look at, into the layer preview.")
         self.follow.setChecked(session.live.follow)
         self.range = QLineEdit()
@@ -87,7 +87,7 @@ class PredictDock(Dock):
         self.range_count = QLabel()
         self.range_count.setToolTip("How many slices the range names.")
         self.predict_range = _button("Predict r&ange", "Predict the slices named, into one mask.")
-        self.volume = _button("W&hole volume", "Predict all slices into a mask of the project.")
+        self.volume = _button("Whole vol&ume", "Predict all slices into a mask of the project.")
         self.other = _button("Oth&er", "Predict another layer, or a file or folder.")
         self.other_menu = OtherMenu(session, self._predict_other, self)
         self.other.setMenu(self.other_menu)
@@ -103,7 +103,7 @@ class PredictDock(Dock):
         self.warning.setWordWrap(True)
         self.warning.setToolTip("The images do not look like those that the model learnt from.")
         self.match = _button(
-            "&Match intensity and predict again",
+            "Match intensit&y and predict again",
             "Map the grey values onto those of the training images, and do the same once more.",
         )
         self.fractions = FractionsTable()

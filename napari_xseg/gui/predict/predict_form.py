@@ -30,7 +30,7 @@ class OptionsForm(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.confidence = QCheckBox("&Confidence layer")
+        self.confidence = QCheckBox("Confi&dence layer")
         self.confidence.setToolTip(
             "Keep the probability of each pixel's class too, as a layer under the mask: 255 is "
             "certain. It is hidden at first; its eye in the layer list shows it."
@@ -54,7 +54,7 @@ class OptionsForm(QWidget):
         form.setVerticalSpacing(4)
         form.addRow(self.confidence)
         form.addRow(self.match)
-        for text, field in (("&Region", self.region), ("De&vice", self.device)):
+        for text, field in (("&Region", self.region), ("Device", self.device)):
             label = QLabel(text)
             label.setBuddy(field)
             form.addRow(label, field)

@@ -54,6 +54,9 @@ class Predictions:
         self.looking: Job | None = None
         self.slice_note = ""
         self.off_grey_values = ""
+        self._notes_slice = False  # whether the slice under way is still what was asked for last
+        session.image_changed.connect(self._forget_slice)
+        session.model_changed.connect(self._forget_slice)
 
     # -- volumes ------------------------------------------------------------
 
@@ -101,8 +104,7 @@ class Predictions:
         self.current = self.last = prediction = Prediction(session, plan, layer)
         prediction.changed.connect(self.changed.emit)
         prediction.job.ended.connect(partial(self._on_end, prediction))
-        self.off_grey_values = ""
-        self.changed.emit()
+        self._forget_slice()
         return prediction
 
     def cancel(self) -> None:
@@ -150,7 +152,8 @@ class Predictions:
                 device=options.device,
             )
 
-        self.off_grey_values = self.slice_note = ""
+        self._forget_slice()
+        self._notes_slice = True
         job = self.looking = session.jobs.run(f"Predicting slice {z}", prepare, worth_asking=False)
         job.events.connect(lambda events: self._hear_slice(events, images, image, info))
         job.ended.connect(lambda: self._on_looked(job, model))
@@ -163,10 +166,10 @@ class Predictions:
             if isinstance(event, Preview):
                 self._show_slice(event, images, image, info)
             elif isinstance(event, Message) and event.level == "warning":
-                if FLAG in event.text:
-                    self.off_grey_values = event.text.replace(FLAG, "")
-                else:
+                if FLAG not in event.text:
                     self._session.warn(event.text)
+                elif self._notes_slice:
+                    self.off_grey_values = event.text.replace(FLAG, "")
         self.changed.emit()
 
     def _show_slice(self, event: Preview, images: Images, image: Image, info: ModelInfo) -> None:
@@ -181,7 +184,14 @@ class Predictions:
         layer = _slices_layer(session, images, image, info, "mask")
         layer.data.put(event.z, event.box, values)
         session.layers.refresh(layer)
-        self.slice_note = f"Slice {event.z}: {_seconds(event.seconds)}; {_shares(index, info)}"
+        if self._notes_slice:
+            self.slice_note = f"Slice {event.z}: {_seconds(event.seconds)}; {_shares(index, info)}"
+
+    def _forget_slice(self) -> None:
+        """Say no more of a slice: its image or model is another one, or a volume came after."""
+        self._notes_slice = False
+        self.off_grey_values = self.slice_note = ""
+        self.changed.emit()
 
     def _on_looked(self, job: Job, model: Path) -> None:
         self.looking = None

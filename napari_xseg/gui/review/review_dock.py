@@ -34,7 +34,7 @@ class ReviewDock(Dock):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         for page, name, tip in (
-            (self.compare, "&Compare", "A mask against the truth, or two masks."),
+            (self.compare, "Comp&are", "A mask against the truth, or two masks."),
             (
                 self.suspects,
                 "S&uspects",

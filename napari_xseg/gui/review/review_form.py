@@ -58,10 +58,10 @@ class ReviewForm(QWidget):
         self.prediction = Choice()
         self.truth.setToolTip("The Labels layer that is held to be right, or mask A of two masks")
         self.prediction.setToolTip("The mask that is looked at, or mask B of two masks")
-        self._names = QLabel("&Truth"), QLabel("&Prediction")
+        self._names = QLabel("&Truth"), QLabel("Pre&diction")
         self.by_truth = QRadioButton("true class")
         self.by_prediction = QRadioButton("predicted class")
-        self.leave_out = QCheckBox("&Leave out")
+        self.leave_out = QCheckBox("Leave &out")
         self.leave_out.setToolTip(
             "Pixels this near to a border between true classes take no part, where people who "
             "label disagree"
@@ -78,7 +78,7 @@ class ReviewForm(QWidget):
         self.progress = QProgressBar()
         self.status = QLabel()
         self.status.setWordWrap(True)
-        self.figure = QPushButton("&Figure 6...")
+        self.figure = QPushButton("Fi&gure 6...")
         self.figure.setToolTip(
             "Save this slice as a figure: the true classes beside the misclassified pixels, in "
             "the colour of their true class (PNG, SVG or PDF)"
@@ -107,7 +107,7 @@ class ReviewForm(QWidget):
         """Call the two truth and prediction, or A and B."""
         masks = words != TRUTH_WORDS
         for label, name in zip(
-            self._names, ("Mask &A", "Mask &B") if masks else ("&Truth", "&Prediction"), strict=True
+            self._names, ("&Mask A", "Mask &B") if masks else ("&Truth", "Pre&diction"), strict=True
         ):
             label.setText(name)
         self.by_truth.setText("class in A" if masks else "true class")
@@ -142,7 +142,7 @@ class ReviewForm(QWidget):
         self.by_truth.setChecked(True)
         rows.addRow("Colour by", _row(self.by_truth, self.by_prediction))
         rows.addRow("Borders", _row(self.leave_out, self._border))
-        name = QLabel("Co&unt")
+        name = QLabel("Cou&nt")
         name.setBuddy(self.scope)
         rows.addRow(name, _row(self.scope, self.again))
         rows.addRow(_row(self.progress, self.cancel))
@@ -190,7 +190,7 @@ class MistakeForm(QWidget):
         self._least = NumberField(
             1, _MOST_PIXELS, 1, suffix=" px", tip="List mistakes of this size and larger"
         )
-        self.hide_ticked = QCheckBox("&Hide ticked")
+        self.hide_ticked = QCheckBox("Hide tic&ked")
         self.hide_ticked.setToolTip("List only what is not ticked yet")
         self._across = QCheckBox("&Join across slices")
         self._across.setToolTip("Mistakes that touch in neighbouring slices are one")
@@ -251,7 +251,7 @@ class MistakeForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(_row(self.true, QLabel("→"), self.predicted))
-        least = QLabel("At l&east")
+        least = QLabel("At least")
         least.setBuddy(self._least)
         layout.addLayout(_row(least, self._least, self.hide_ticked))
         layout.addWidget(self._across)

@@ -39,7 +39,17 @@ _KINDS = {
 
 
 class BeginForm(QWidget):
-    """Edits what a session is begun with; emits `begin_asked` and `reviewer_changed`."""
+    """Edits what a session is begun with.
+
+    Attributes
+    ----------
+    ticked : Signal(object)
+        The path of a mask that was ticked.
+    begin_asked, cancel_asked, file_asked, reviewer_changed : Signal()
+        What the user wants.
+    """
+
+    ticked = Signal(object)
 
     begin_asked = Signal()
     cancel_asked = Signal()
@@ -80,7 +90,7 @@ class BeginForm(QWidget):
         self.masks.setAccessibleName("Masks to score")
         self.masks.setFixedHeight(68)
         self.masks.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.masks.itemChanged.connect(self._show)
+        self.masks.itemChanged.connect(self._on_tick)
         self._row("&Masks", self.masks)
 
     def _make_plan(self) -> None:
@@ -162,6 +172,8 @@ class BeginForm(QWidget):
             return
         ticked = set(self._ticked())
         first = not ticked & {mask.path for mask in offered}
+        current = self.masks.currentItem()
+        before = None if current is None else current.data(_PATH)
         self._offered = tuple(offered)
         with QSignalBlocker(self.masks):
             self.masks.clear()
@@ -172,6 +184,8 @@ class BeginForm(QWidget):
                 on = mask.path in ticked or (first and place == 0)
                 item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
                 self.masks.addItem(item)
+                if item.data(_PATH) == before:
+                    self.masks.setCurrentItem(item)
         self._show()
 
     def set_preparing(self, preparing: bool) -> None:
@@ -188,6 +202,11 @@ class BeginForm(QWidget):
             for item in items
             if item is not None and item.checkState() == Qt.CheckState.Checked
         ]
+
+    def _on_tick(self, item: QListWidgetItem) -> None:
+        self._show()
+        if item.checkState() == Qt.CheckState.Checked:
+            self.ticked.emit(Path(item.data(_PATH)))
 
     def _show(self, *_: object) -> None:
         """Show the fields of the plan, and what can be done."""

@@ -14,6 +14,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_xseg.review.scoring.importing import conflict_words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -54,7 +56,7 @@ class ConflictDialog(QDialog):
         self.list.setAccessibleName("Conflicts")
         self.list.setToolTip("Items that were scored in two ways.")
         self.list.setWordWrap(True)
-        self.list.addItems([one.words() for one in conflicts])
+        self.list.addItems(conflict_words(conflicts))
         layout = QVBoxLayout(self)
         layout.addWidget(told)
         layout.addWidget(self.list)

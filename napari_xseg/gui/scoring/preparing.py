@@ -16,13 +16,14 @@ from napari_xseg.review.scoring.subject import (
     check_same_mask,
     mask_ref,
     open_mask,
+    stamp_of,
     volume_ref,
 )
 from napari_xseg.review.scoring.values import Place
 from napari_xseg.review.suspects.kept import read_suspects, staleness, suspects_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from napari_xseg.gui.scoring.offered import Offered
     from napari_xseg.review.scoring.faults import FaultKind
     from napari_xseg.review.scoring.plan import Plan
+    from napari_xseg.review.scoring.subject import Stamp
     from napari_xseg.review.scoring.values import Item, Kept, MaskRef, Score, Session, VolumeRef
 
-Stamp = tuple[int, int]
 # Planes of a mask that stay in memory: back and forth costs no reading.
 _KEPT = 8
 
@@ -120,10 +121,17 @@ class MaskPlanes(LazyPlanes):
         What it is a mask of.
     path : Path
         Its file, watched for changes.
+    stamp : Stamp, optional
+        That of the file when it was known to be the session's.
     """
 
     def __init__(
-        self, mask: LabelVolume, slices: tuple[int, ...], volume: VolumeRef, path: Path
+        self,
+        mask: LabelVolume,
+        slices: tuple[int, ...],
+        volume: VolumeRef,
+        path: Path,
+        stamp: Stamp | None,
     ) -> None:
         super().__init__(volume.shape, self._read, _KEPT)
         self.classes: ClassTable = mask.classes
@@ -131,11 +139,11 @@ class MaskPlanes(LazyPlanes):
         self._mask = mask
         self._page = {z: page for page, z in enumerate(slices)}
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = stamp
 
     def check(self, ref: MaskRef, volume: VolumeRef) -> None:
         """Raise XsegError where the file has changed since; hashes it where it looks so."""
-        stamp = _stamp(self._path)
+        stamp = stamp_of(self._path)
         if stamp is None or stamp != self._stamp:
             check_same_mask(ref, volume)
             self._stamp = stamp
@@ -164,6 +172,7 @@ def begin(wanted: Wanted, control: Control) -> Opened:
     """
     with _stopping():
         volume = volume_ref(wanted.volume)
+        stamps = _stamps(mask.path for mask in wanted.masks)
         refs = [
             mask_ref(mask.path, volume, name=mask.name, control=control) for mask in wanted.masks
         ]
@@ -172,7 +181,7 @@ def begin(wanted: Wanted, control: Control) -> Opened:
     file = ScoreFile.open(wanted.folder, wanted.reviewer)
     try:
         session = file.new_session(volume, refs, wanted.plan, faults=wanted.faults, places=places)
-        return Opened(file, session, {}, _planes(session), warning)
+        return Opened(file, session, {}, _planes(session, stamps), warning)
     except BaseException:
         file.close()
         raise
@@ -193,9 +202,10 @@ def go_on(folder: Path, reviewer: str, uid: str, images: Volume, control: Contro
         session = file.session(uid)
         with _stopping():
             _check_volume(session, images)
+            stamps = _stamps(mask.path for mask in session.masks)
             for mask in session.masks:
                 check_same_mask(mask, session.volume, control=control)
-        return Opened(file, session, file.kept(uid), _planes(session))
+        return Opened(file, session, file.kept(uid), _planes(session, stamps))
     except BaseException:
         file.close()
         raise
@@ -210,29 +220,34 @@ def _check_volume(session: Session, images: Volume) -> None:
         )
 
 
-def _planes(session: Session) -> tuple[MaskPlanes, ...]:
+def _stamps(masks: Iterable[str | Path]) -> dict[str, Stamp | None]:
+    """Stamps by path, taken before the masks are read: what changes meanwhile is seen."""
+    paths = [Path(mask).expanduser().absolute() for mask in masks]
+    return {str(path): stamp_of(path) for path in paths}
+
+
+def _planes(session: Session, stamps: Mapping[str, Stamp | None]) -> tuple[MaskPlanes, ...]:
     made = []
     for mask in session.masks:
         volume, slices = open_mask(mask.path, session.volume)
-        made.append(MaskPlanes(volume, slices, session.volume, Path(mask.path)))
+        stamp = stamps[mask.path]
+        made.append(MaskPlanes(volume, slices, session.volume, Path(mask.path), stamp))
     return tuple(made)
 
 
 def _suspects(mask: Path) -> tuple[tuple[Place, ...], str]:
-    kept = read_suspects(suspects_path(mask))
+    path = suspects_path(mask)
+    if not path.exists():
+        raise XsegError(
+            f"{mask}: nobody has looked for suspects in this mask yet; press Find suspects on the "
+            "page Suspects, or choose other items."
+        )
+    kept = read_suspects(path)
     places = tuple(
         Place(one.z, one.y, one.x, (*one.y_range, *one.x_range), one.kind, one.strength)
         for one in kept.suspects
     )
     return places, staleness(kept.origin, mask) or ""
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 @contextmanager

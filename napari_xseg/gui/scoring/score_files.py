@@ -92,10 +92,19 @@ class ScoreFiles:
         call.failed.connect(lambda error: self._on_failed(error, file, masks))
 
     def _on_imported(self, done: Imported) -> None:
-        self._session.notify(
-            f"{done.reviewer}: {done.scores} score{'s'[: done.scores != 1]} of {done.sessions} "
-            f"session{'s'[: done.sessions != 1]} not known here before came in."
-        )
+        words = f"{done.reviewer}: nothing came in that was not here before."
+        if done.scores or done.sessions:
+            words = f"{done.reviewer}: {done.scores} score{'s'[: done.scores != 1]} came in"
+            if done.sessions:
+                one = f" of {done.sessions} session{'s'[: done.sessions != 1]}"
+                words += f"{one} not known here before"
+            words += "."
+        if done.ended:
+            words += (
+                f" {done.ended} session{'s were' if done.ended > 1 else ' was'} ended here, as the "
+                "file says."
+            )
+        self._session.notify(words)
         self._summing.refresh()
 
     def _on_failed(self, error: Exception, file: Path, masks: tuple[Offered, ...]) -> None:

@@ -12,6 +12,7 @@ from napari_xseg.errors import XsegError
 from napari_xseg.gui.dock import Page
 from napari_xseg.gui.forms import Fold, fill
 from napari_xseg.gui.in_front import WhenSeen
+from napari_xseg.gui.predict.mask_list import bring_mask
 from napari_xseg.gui.scoring.begin_form import BeginForm
 from napari_xseg.gui.scoring.offered import Offered, offered_masks
 from napari_xseg.gui.scoring.place_marker import PlaceMarker
@@ -25,8 +26,11 @@ from napari_xseg.gui.scoring.scoring_view import ScoringView
 from napari_xseg.gui.scoring.session_list import SessionList
 from napari_xseg.gui.scoring.summary_panel import SummaryPanel
 from napari_xseg.gui.scoring.summing import Summing
+from napari_xseg.prediction.sidecar import sidecar_path
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QShowEvent
+
     from napari_xseg.data.volume import Volume
     from napari_xseg.gui.session import Session
     from napari_xseg.review.scoring.values import Mark
@@ -83,6 +87,11 @@ class ScorePage(Page):
         """Give back the layers."""
         self.view.end()
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Have the mask of the item alone again, after a visit to another page."""
+        super().showEvent(event)
+        self.view.cover_again()
+
     # -- making -------------------------------------------------------------
 
     def _build(self) -> None:
@@ -98,6 +107,7 @@ class ScorePage(Page):
     def _connect(self) -> None:
         scorer, running, begin = self.scorer, self.running, self.begin
         begin.begin_asked.connect(self._begin)
+        begin.ticked.connect(self._show_mask)
         begin.cancel_asked.connect(scorer.cancel)
         begin.file_asked.connect(self._add_file)
         begin.reviewer_changed.connect(self._on_reviewer)
@@ -170,6 +180,12 @@ class ScorePage(Page):
         if name:
             self._more.append(Offered(Path(name), Path(name).stem))
             self._on_layers()
+
+    def _show_mask(self, path: Path) -> None:
+        """Show a mask that was ticked, so that it is seen which one it is."""
+        # Without the file beside it nothing says which colours its classes have.
+        if sidecar_path(path).exists():
+            bring_mask(self.session, path)
 
     def _do(self, what: str) -> None:
         getattr(self.scorer, what)()

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 _LEAST_SEEN = 64
 # Pixels on each side of a point that was marked.
 _POINT = 3
+# The mode in which the mouse moves the picture.
+PAN = "pan_zoom"
 _COVERING = ("confidence", "crops", "outline")
+# Layers that other pages bring up, and that tell of the mask or cover it.
+_TELLING = ("mask", "confidence", "preview", "mistakes")
 
 
 class ScoringView:
@@ -37,7 +41,8 @@ class ScoringView:
         self._opened: Opened | None = None
         self._layers: dict[int, Labels] = {}
         self._seen: list[Layer] = []
-        self._hidden: list[Layer] = []
+        # With the mode that each had.
+        self._hidden: list[tuple[Layer, str]] = []
         # Layers whose names were hidden, with their own name and the one that stands for it.
         self._named: list[tuple[Layer, str, str]] = []
         self._active: Layer | None = None
@@ -67,6 +72,7 @@ class ScoringView:
         if self._opened is None or self._image not in self._session.layers:
             return
         self._session.flatten()
+        self.cover_again()
         self._mask = item.mask
         for mask, layer in self._layers.items():
             if mask != item.mask:  # before the slice changes: none flashes up at another place
@@ -77,6 +83,12 @@ class ScoringView:
         self._session.layers.select(shown)
         self._fly(item.place)
         self.outline(item, mark)
+
+    def cover_again(self) -> None:
+        """Hide the masks that another page has brought up since; layers of the user's own stay."""
+        for layer in self._seen if self._opened is not None else ():
+            if kind_of(layer) in _TELLING:
+                self._session.layers.set_visible(layer, False)
 
     def outline(self, item: Item, mark: Mark | None) -> None:
         """Outline the place of an item, and what the reviewer has marked."""
@@ -109,8 +121,8 @@ class ScoringView:
         for layer, name, hidden in self._named:
             if layer.name == hidden:
                 layers.rename(layer, name)
-        for layer in self._hidden:
-            layers.set_visible(layer, True)
+        for layer, mode in self._hidden:
+            layers.set_visible(layer, True, "" if layer.mode != PAN else mode)
         if ours and self._active in layers and self._active is not None:
             layers.select(self._active)
         self._layers, self._hidden, self._named = {}, [], []
@@ -146,7 +158,7 @@ class ScoringView:
             if not isinstance(layer, Labels) and kind_of(layer) not in _COVERING:
                 continue
             if layer.visible:
-                self._hidden.append(layer)
+                self._hidden.append((layer, str(layer.mode)))
                 self._session.layers.set_visible(layer, False)
             if self._opened.session.blind and kind_of(layer) in ("mask", "confidence", "preview"):
                 name = layer.name

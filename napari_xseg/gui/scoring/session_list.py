@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_xseg.errors import XsegError
 from napari_xseg.review.scoring.names import tidy_name
+from napari_xseg.review.scoring.reading import distinct_titles
 
 if TYPE_CHECKING:
     from napari_xseg.review.scoring.reading import AllScores
@@ -103,14 +104,15 @@ class SessionList(QWidget):
         self.list.clear()
         self._sessions = {one.uid: one for one in scores.sessions()}
         rows = [(one, file) for file in scores.files for one in file.sessions]
+        titles = distinct_titles(self._sessions.values())
         for session, file in sorted(rows, key=lambda row: row[0].created, reverse=True):
             done = len(file.kept[session.uid])
             ended = " ended" if session.closed else ""
             item = QTreeWidgetItem(
-                [session.title, session.reviewer, f"{done} of {len(session.items)}{ended}"]
+                [titles[session.uid], session.reviewer, f"{done} of {len(session.items)}{ended}"]
             )
             item.setData(0, _UID, session.uid)
-            item.setToolTip(0, f"{session.title}: {session.plan.words()}")
+            item.setToolTip(0, f"{titles[session.uid]}: {session.plan.words()}")
             self.list.addTopLevelItem(item)
             if not chosen and session.reviewer == self._name and not file.is_finished(session):
                 chosen = session.uid

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_xseg.gui.forms import Choice, allow
+from napari_xseg.review.scoring.reading import distinct_titles
 
 if TYPE_CHECKING:
     from napari_xseg.gui.scoring.summing import Summed
@@ -134,8 +135,9 @@ class SummaryPanel(QWidget):
             self.session.clear()
             self.session.addItem("all sessions", "")
             sessions = sorted(summed.scores.sessions(), key=lambda one: one.created, reverse=True)
+            titles = distinct_titles(sessions)
             for one in sessions:
-                self.session.addItem(f"{one.reviewer}: {one.title}", one.uid)
+                self.session.addItem(f"{one.reviewer}: {titles[one.uid]}", one.uid)
             self.session.setCurrentIndex(max(self.session.findData(before), 0))
 
     def _show_table(self, _: int = 0) -> None:

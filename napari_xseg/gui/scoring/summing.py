@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -55,7 +55,8 @@ class Summed:
     tables : mapping
         By name.
     pictures : mapping
-        PNGs by the name of their table, `_SHARPER` times as large as they are shown.
+        PNGs by the name of their table, `_SHARPER` times as large as they are shown; none
+        until they are drawn.
     """
 
     scores: AllScores
@@ -73,23 +74,39 @@ class Summed:
 
 
 def sum_up(folder: Path | None, only: str = "") -> Summed:
-    """Read the scores of a project and sum them up; `only` names a session. Slow: in background."""
-    scores = AllScores(()) if folder is None or not folder.is_dir() else read_scores(folder)
-    known = {session.uid for session in scores.sessions()}
-    rows = scores.rows({only} if only in known else None)
+    """Read the scores of a project and sum them up, without pictures; `only` names a session."""
+    scores = _all_scores(folder)
+    rows = _chosen(scores, only)
     confidence, faults = slice_confidence(rows)
     summary = summarise(rows, confidence=confidence)
-    found = tables(summary)
-    pictures = {name: _picture(_FIGURES[name], summary) for name in found if name in _FIGURES}
     return Summed(
         scores,
         rows,
         summary,
         tuple(map(headline, summary.masks)),
-        found,
-        {name: picture for name, picture in pictures.items() if picture is not None},
+        tables(summary),
+        {},
         (*scores.faults, *faults),
     )
+
+
+def with_pictures(summed: Summed) -> Summed:
+    """Draw the figures, which takes a second or two."""
+    drawn = {
+        name: _picture(_FIGURES[name], summed.summary) for name in summed.tables if name in _FIGURES
+    }
+    pictures = {name: picture for name, picture in drawn.items() if picture is not None}
+    return replace(summed, pictures=pictures)
+
+
+def _all_scores(folder: Path | None) -> AllScores:
+    return AllScores(()) if folder is None or not folder.is_dir() else read_scores(folder)
+
+
+def _chosen(scores: AllScores, only: str) -> tuple[Row, ...]:
+    """The scores of one session; of all where there is no such session."""
+    known = {session.uid for session in scores.sessions()}
+    return scores.rows({only} if only in known else None)
 
 
 def _picture(draw: Callable[[Summary], Figure | None], summary: Summary) -> bytes | None:
@@ -133,9 +150,7 @@ class Summing:
             self._again = True
             return
         folder, only = self.folder, self.only
-        call = self._call = self._session.jobs.call(lambda: sum_up(folder, only))
-        call.returned.connect(self._on_summed)
-        call.failed.connect(self._on_failed)
+        self._start(lambda: sum_up(folder, only), self._on_summed)
 
     def choose(self, uid: str) -> None:
         """Sum up one session alone; empty for all."""
@@ -145,24 +160,26 @@ class Summing:
 
     def write_csv(self, path: Path) -> None:
         """Write the scores that take part as CSV."""
-        if self.summed is not None:
-            rows = self.summed.rows
+        folder, only = self.folder, self.only
 
-            def work() -> Path:
-                write_rows(rows, path)
-                return path
+        def work() -> Path:
+            # Read anew: what is shown may be older than what was scored or imported last.
+            write_rows(_chosen(_all_scores(folder), only), path)
+            return path
 
-            self._write(work)
+        self._write(work)
 
     def write_report(self, folder: Path) -> None:
         """Write the report with its tables into a folder."""
-        summed = self.summed
-        if summed is not None:
-            self._write(
-                lambda: write_score_report(
-                    summed.rows, summed.summary, folder, warnings=summed.faults
-                )[0]
-            )
+        scores, only = self.folder, self.only
+        shown = self.summed if self._call is None else None
+
+        def work() -> Path:
+            summed = shown or sum_up(scores, only)
+            warnings = summed.faults
+            return write_score_report(summed.rows, summed.summary, folder, warnings=warnings)[0]
+
+        self._write(work)
 
     def let_go(self) -> None:
         """Hear of nothing any more."""
@@ -172,16 +189,31 @@ class Summing:
 
     # -- inside -------------------------------------------------------------
 
+    def _start(self, work: Callable[[], Summed], take: Callable[[Summed], None]) -> None:
+        call = self._call = self._session.jobs.call(work)
+        call.returned.connect(take)
+        call.failed.connect(self._on_failed)
+
     def _write(self, work: Callable[[], Path]) -> None:
         call = self._session.jobs.call(work)
         call.returned.connect(lambda path: self.written.emit(path))
         call.failed.connect(self._session.show_error)
 
     def _on_summed(self, summed: Summed) -> None:
+        """Show tables and sessions at once, and pictures when they are drawn."""
+        self._take(summed)
+        if not self._again:
+            self._start(lambda: with_pictures(summed), self._on_drawn)
+        self._once_more()
+
+    def _on_drawn(self, summed: Summed) -> None:
+        self._take(summed)
+        self._once_more()
+
+    def _take(self, summed: Summed) -> None:
         self._call = None
         self.summed = summed
         self.changed.emit()
-        self._once_more()
 
     def _on_failed(self, error: Exception) -> None:
         self._call = None

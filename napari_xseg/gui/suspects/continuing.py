@@ -17,6 +17,7 @@ from napari_xseg.gui.suspects.search import slices_of
 from napari_xseg.gui.train.kept_choices import kept_choices
 from napari_xseg.gui.train.plan import check_labels
 from napari_xseg.gui.train.training import trainings_of
+from napari_xseg.model.metadata import read_model_info
 from napari_xseg.review.progress import Spot, progress_text, slice_changes, spot_changes
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Continuing:
         self.gone: tuple[Suspect, ...] = ()
         self._before: _Before | None = None
         self._call: Call[Any] | None = None
+        # Class names by model: its file is not read at each stroke.
+        self._names: dict[Path, tuple[str, ...]] = {}
         search.found.connect(self._on_found)
         search.chosen.connect(self._on_chosen)
 
@@ -103,17 +106,22 @@ class Continuing:
         return ""
 
     def start(self, options: SearchOptions) -> None:
-        """Continue the training of the run in use; suspects are looked for with `options` then.
+        """Continue the training of the model in use; suspects are looked for with `options` then.
+
+        The model may lie outside the project, where it is a run or a file: what comes
+        of it is a run of the project.
 
         Raises
         ------
         XsegError
-            No mask, no labels, no run to go on from, a training under way.
+            No mask, no labels, no model to go on from or one of other classes, a
+            training under way.
         """
-        run, mask = self._check()
-        choices, wish = kept_choices(self._session)
+        self._names.clear()
+        model, mask = self._check()
+        choices, wish = kept_choices(self._session, model)
         training = trainings_of(self._session).start(
-            choices.config, wish=wish, device=choices.device, region=choices.region, parent=run
+            choices.config, wish=wish, device=choices.device, region=choices.region, parent=model
         )
         suspects = self._search.suspects
         self._before = _Before(self._session.images, mask, suspects, slices_of(mask), options)
@@ -134,12 +142,27 @@ class Continuing:
         if session.store is None:
             raise XsegError("There are no labels: mend something, or accept a slice.")
         check_labels(session.store, session.classes)
-        model, project = session.model, session.project
-        if model is None or project is None or model.parent != project.folder / "runs":
-            raise XsegError("There is no run of this project to go on from: train one first.")
+        model = session.model
+        if model is None:
+            raise XsegError(
+                "There is no model to go on from: choose one in the Predict dock, or train one "
+                "first."
+            )
+        self._check_classes(model)
         if self.phase:
             raise XsegError("It goes on already: wait for its end, or press Stop.")
         return model, mask
+
+    def _check_classes(self, model: Path) -> None:
+        if model not in self._names:
+            self._names[model] = read_model_info(model).classes.names
+        names, own = self._names[model], self._session.classes.names
+        if names != own:
+            raise XsegError(
+                f"{model.name} knows the classes {', '.join(names)}, the labels {', '.join(own)}: "
+                "give the labels the same names in the same order in the Train dock, or train a "
+                "new model."
+            )
 
     def _enter(self, phase: Phase, job: Job | None) -> None:
         self.phase, self.job = phase, job

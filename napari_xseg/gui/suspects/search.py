@@ -73,6 +73,8 @@ class SuspectSearch:
         None where nobody has looked yet.
     ticked : bool array
         One for each.
+    left_out : mapping of str to int
+        By kind, places with less to mend that are not in the list.
     note : str
         What is to be known of the list, such as that it is stale.
     job : Job or None
@@ -91,6 +93,7 @@ class SuspectSearch:
         self.mask: Labels | None = None
         self.suspects: Suspects | None = None
         self.ticked: NDArray[np.bool_] = np.zeros(0, bool)
+        self.left_out: dict[str, int] = {}
         self.note = ""
         self.job: Job | None = None
         self.options = SearchOptions()
@@ -110,7 +113,7 @@ class SuspectSearch:
     def choose(self, mask: Labels | None) -> None:
         """Show the suspects kept beside another mask."""
         self._drop()
-        self.mask, self.suspects, self.note = mask, None, ""
+        self.mask, self.suspects, self.left_out, self.note = mask, None, {}, ""
         self.ticked = np.zeros(0, bool)
         self.chosen.emit()
         self.changed.emit()
@@ -204,7 +207,10 @@ class SuspectSearch:
     def _take(self, read: tuple[Kept | None, Ticks]) -> None:
         kept, ticks = read
         self._keeper.ticks = ticks
-        self.suspects, self.note = None if kept is None else kept.suspects, ""
+        self.suspects, self.left_out, self.note = None, {}, ""
+        if kept is not None:
+            self.suspects = kept.suspects
+            self.left_out = dict(kept.origin.settings.get("left_out", {}))
         if self.suspects is not None:
             self.ticked = ticks.of(_as_mistakes(self.suspects))
         self.changed.emit()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from numpy.typing import NDArray
+    from qtpy.QtGui import QShowEvent
     from qtpy.QtWidgets import QWidget
 
     from napari_xseg.review.suspects.table import Kind, Suspect, Suspects
@@ -26,8 +27,8 @@ COLUMNS = (
     Column("#", 32, "Rank: 1 has most to mend"),
     Column("what", 120, "Why it is suspicious", words=True),
     Column("%", 26, "Strength: the share of its pixels that are probably wrong"),
-    Column("pixels", 42, "Size in pixels"),
-    Column("class", 58, "The class that the mask has there", words=True),
+    Column("px", 42, "Size in pixels"),
+    Column("is", 58, "The class that the mask has there", words=True),
     Column("z", 32, "Slice, from 0"),
 )
 WHAT, CLASS = 2, 5
@@ -134,6 +135,15 @@ class SuspectTable(TickedTable):
         assert bar is not None
         bar.valueChanged.connect(self.scrolled)
         self.suspects.modelReset.connect(self.scrolled)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Leave no head of a column cut: how wide they are, the theme says."""
+        super().showEvent(event)
+        header = self.horizontalHeader()
+        assert header is not None
+        for column, (_, width, *_) in enumerate(COLUMNS):
+            if column != WHAT:
+                self.setColumnWidth(column, max(width, header.sectionSizeHint(column)))
 
     def rows_seen(self) -> tuple[int, int]:
         """Give the first and the last row that are seen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
@@ -12,6 +13,8 @@ from napari_xseg.gui.suspects.suspect_list import SuspectTable, pixmap
 from napari_xseg.review.suspects.table import KIND_WORDS, KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -28,6 +31,7 @@ class SuspectsForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._left_out: Mapping[str, int] = {}
         self.kind = Choice()
         self.kind.setToolTip("List suspects of this kind alone.")
         self.kind.addItem("all kinds", None)
@@ -51,8 +55,14 @@ class SuspectsForm(QWidget):
         self.table.suspects.ticked.connect(lambda *_: self._say())
         self._show(None)
 
-    def set_suspects(self, suspects: Suspects | None, ticks: NDArray[np.bool_]) -> None:
-        """List other suspects, or the same with other ticks."""
+    def set_suspects(
+        self,
+        suspects: Suspects | None,
+        ticks: NDArray[np.bool_],
+        left_out: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """List other suspects, or the same with other ticks; `left_out` are not in it, by kind."""
+        self._left_out = left_out
         same = suspects is self.table.suspects.suspects
         row = self.table.currentIndex().row()
         self.table.suspects.set_suspects(suspects, ticks)
@@ -110,5 +120,11 @@ class SuspectsForm(QWidget):
         self.chosen.emit(suspect)
 
     def _say(self) -> None:
-        model = self.table.suspects
-        self.status.setText("" if model.suspects is None else model.told("suspects"))
+        model, kind = self.table.suspects, self.kind.currentData()
+        told = "" if model.suspects is None else model.told("suspects")
+        if told and self._left_out.get(kind):
+            told = (
+                f"{told}; {self._left_out[kind]:,} more with less to mend were left out: look for "
+                "this kind alone, or list more."
+            )
+        self.status.setText(told)

@@ -7,25 +7,32 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
+from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
 from napari_xseg.gui.dock import Page
 from napari_xseg.gui.forms import Choice, Fold, fill
 from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.job_bar import JobBar
 from napari_xseg.gui.label.prefill import class_translation
+from napari_xseg.gui.layers import KEY
 from napari_xseg.gui.mending.mend_panel import MendPanel
 from napari_xseg.gui.mending.mender import Mender, Target
+from napari_xseg.gui.predict.mask_list import bring_mask
 from napari_xseg.gui.review.flying import fly_to
+from napari_xseg.gui.scoring.offered import Offered, offered_masks
 from napari_xseg.gui.suspects.continuing import Continuing
 from napari_xseg.gui.suspects.pictures import ShownPictures
-from napari_xseg.gui.suspects.search import SuspectSearch, masks_of
+from napari_xseg.gui.suspects.search import SuspectSearch, mask_path, masks_of
 from napari_xseg.gui.suspects.search_form import SearchForm
 from napari_xseg.gui.suspects.suspects_form import SuspectsForm
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.layers import Labels, Layer
     from qtpy.QtGui import QHideEvent, QShowEvent
 
+    from napari_xseg.gui.predict.mask_layers import MaskFile
     from napari_xseg.gui.session import Session
     from napari_xseg.gui.worker import Call
     from napari_xseg.review.suspects.table import Suspect
@@ -60,6 +67,9 @@ class SuspectsPage(Page):
         self.continuing = Continuing(session, self.search)
         self.mender = Mender(session)
         self._masks: list[Labels] = []
+        # Masks of the project that no layer shows, and the one of them that was chosen.
+        self._kept: list[Offered] = []
+        self._wanted: Path | None = None
         self._layers = WhenSeen(self, self._offer)
         self._buttons = WhenSeen(self, self._show_buttons, _PACE)
         self._listing = WhenSeen(self, self._ask_runs)
@@ -94,9 +104,10 @@ class SuspectsPage(Page):
         self.data = DataBar(self.session, labels=False, project=False)
         self.mask = Choice()
         self.mask.setToolTip(
-            "The mask that is looked at: one that lies on disk. A mask that is not a layer is "
-            "shown from the list in the Predict dock."
+            "The mask that is looked at: one that lies on disk, shown as a layer, or else kept in "
+            "the project."
         )
+        self.mask.setPlaceholderText("choose one")
         self.form = SearchForm()
         self.form.set_match(self.session.match_intensity)
         self.note = QLabel()
@@ -142,6 +153,7 @@ class SuspectsPage(Page):
         self.listen(
             (session.layers_changed, self._layers.now),
             (session.image_changed, self._layers.now),
+            (session.project_changed, self._layers.now),
             (session.model_changed, self._buttons.now),
             (session.labels_changed, self._buttons.now),
             (session.slices_changed, self._buttons.soon),
@@ -165,7 +177,32 @@ class SuspectsPage(Page):
         self.session.match_intensity = on
 
     def _on_mask(self, row: int) -> None:
-        self.search.choose(self._masks[row] if 0 <= row < len(self._masks) else None)
+        kept = row - len(self._masks)
+        if 0 <= kept < len(self._kept):
+            self._bring(self._kept[kept].path)
+        else:
+            self.search.choose(self._masks[row] if row >= 0 else None)
+
+    def _bring(self, path: Path) -> None:
+        """Show a mask of the project as a layer, and choose it once it is there."""
+        self._wanted = path
+        call = bring_mask(self.session, path)
+        if call is None:
+            self._offer()
+            return
+        call.returned.connect(self._on_brought)
+        call.failed.connect(lambda _: self._layers.now())
+
+    def _on_brought(self, mask: MaskFile) -> None:
+        images = self.session.images
+        if images is not None and not mask.fits(images.shape):
+            self.session.show_error(
+                XsegError(
+                    f"{mask.path}: is no mask of {images.name}; choose the image that it was made "
+                    "from."
+                )
+            )
+        self._layers.now()
 
     def _on_suspect(self, suspect: Suspect) -> None:
         """Fly there, and have a picture made."""
@@ -229,28 +266,38 @@ class SuspectsPage(Page):
         To say whether suspects are stale, a mask is read whole: not for nobody.
         """
         before = self.search.mask
-        self._masks = masks_of(self.session)
+        self._list_masks()
         top = next(iter(self._masks), None)
         chosen = before if before in self._masks else top
         # What is accepted and mended is what is seen, such as a mask predicted since.
         unseen = before is not None and not before.visible and top is not None and top.visible
         if unseen and self.search.job is None and not self.continuing.phase:
             chosen = top
+        wanted = [layer for layer in self._masks if mask_path(layer) == self._wanted]
+        if wanted:
+            chosen, self._wanted = wanted[0], None
         self.mask.blockSignals(True)
         self.mask.clear()
-        self.mask.addItems([layer.name for layer in self._masks])
+        self.mask.addItems([one.name for one in (*self._masks, *self._kept)])
         self.mask.setCurrentIndex(-1 if chosen is None else self._masks.index(chosen))
         self.mask.blockSignals(False)
         self.form.set_masks([layer for layer in self._masks if layer is not chosen])
         if chosen is not before:
             self.search.choose(chosen)
+        self._say()
         self._show_buttons()
+
+    def _list_masks(self) -> None:
+        self._masks = masks_of(self.session)
+        shown = {layer.metadata[KEY].get("path") for layer in self.session.layers.of_kind("mask")}
+        offered = () if self.session.images is None else offered_masks(self.session)
+        self._kept = [one for one in offered if str(one.path) not in shown]
 
     def _on_chosen(self) -> None:
         """The mask is another one, which the list may not know yet."""
         mask = self.search.mask
         if mask is not None and mask not in self._masks:
-            self._masks = masks_of(self.session)
+            self._list_masks()
             self._layers.now()
         elif mask is not None:
             self.mask.blockSignals(True)
@@ -264,15 +311,21 @@ class SuspectsPage(Page):
         self.session.layers.remove(*self.session.layers.of_kind("outline"))
 
     def _on_suspects(self) -> None:
-        self.list.set_suspects(self.search.suspects, self.search.ticked)
+        search = self.search
+        self.list.set_suspects(search.suspects, search.ticked, search.left_out)
+        self._say()
+        self._show_buttons()
+
+    def _say(self) -> None:
         words = self.search.note
-        if self.search.mask is None:
+        if self.search.mask is None and self._kept:
+            words = "No mask is shown: choose one of those that the project keeps."
+        elif self.search.mask is None:
             words = "There is no mask on disk: predict a range or the volume in the Predict dock."
         elif self.search.suspects is None and not words:
             words = "Nobody has looked for suspects in this mask yet."
         self.note.setText(words)
         self.note.setVisible(bool(words))
-        self._show_buttons()
 
     def _show_buttons(self, _: object = None) -> None:
         busy = self.search.job is not None or bool(self.continuing.phase)
@@ -281,8 +334,9 @@ class SuspectsPage(Page):
         self.go_on.setEnabled(not reason and not busy)
         self.go_on.setToolTip(
             reason
-            or "Train on from the run in use with the labels of today, predict the same slices, "
-            "look for suspects again, and say what has changed."
+            or f"Train on from {_name(self.session.model)} with the labels of today, predict the "
+            "same slices, look for suspects again, and say what has changed. The settings are "
+            "those of the Train dock, or, where nothing was chosen there, of the model's run."
         )
 
     def _on_progress(self, _: object = None) -> None:
@@ -316,3 +370,7 @@ class SuspectsPage(Page):
             return
         self._runs = self.session.jobs.call(project.runs)
         self._runs.returned.connect(self.form.set_runs)
+
+
+def _name(model: Path | None) -> str:
+    return "the model in use" if model is None else model.stem

@@ -131,10 +131,10 @@ class ClassEditor(QWidget):
         return table
 
     def _make_buttons(self) -> QHBoxLayout:
-        self.add = QPushButton("&Add")
+        self.add = QPushButton("A&dd")
         self.add.setToolTip("Add a class with a name, a colour and a value of its own.")
         self.add.clicked.connect(self._add)
-        self.remove = QPushButton("Remo&ve")
+        self.remove = QPushButton("Remove")
         self.remove.setToolTip(
             "Remove the selected class; asks where pixels are labelled with it. Two must stay."
         )

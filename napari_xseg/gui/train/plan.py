@@ -125,7 +125,9 @@ class ResumePlan:
             ) from error
         begun = (self.run / "config.toml").exists()
         request = TrainRequest.from_dict(values, str(self.pending / REQUEST))
-        return request.replace(out=self.run, resume=begun, overwrite=False)
+        # A run that has begun remembers its parent itself.
+        parent = None if begun else request.parent
+        return request.replace(out=self.run, resume=begun, parent=parent, overwrite=False)
 
 
 def plan_training(

@@ -41,11 +41,11 @@ HEIGHT = 130
 COLUMNS = 4
 ACTIONS = (
     ("use", "&Use", "Predict with the model of this run."),
-    ("go_on", "C&ontinue", "A new run that begins from this one's model, with today's labels."),
-    ("resume", "Res&ume", "Go on with this run, which was cut short, exactly as it was begun."),
-    ("rename", "Rena&me", "Give the run another name (F2)."),
-    ("reveal", "Fol&der", "Show the run's folder in the file manager."),
-    ("delete", "De&lete", "Delete the run with its model (Del); asks first."),
+    ("go_on", "Continue", "A new run that begins from this one's model, with today's labels."),
+    ("resume", "Resume", "Go on with this run, which was cut short, exactly as it was begun."),
+    ("rename", "Rename", "Give the run another name (F2)."),
+    ("reveal", "Folder", "Show the run's folder in the file manager."),
+    ("delete", "Delete", "Delete the run with its model (Del); asks first."),
 )
 
 

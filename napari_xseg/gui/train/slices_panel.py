@@ -60,7 +60,7 @@ class SlicesPanel(QWidget):
 
     def _lay_out(self) -> None:
         form = QFormLayout()
-        label = QLabel("&Validation")
+        label = QLabel("Validation")
         label.setBuddy(self.validation.choice)
         label.setToolTip(self.validation.choice.toolTip())
         form.addRow(label, self.validation)

@@ -66,7 +66,7 @@ class TrainDock(Dock):
         self.slices = SlicesPanel(self.session, self)
         self.form = TrainForm()
         self.panel = RunsPanel(self.session, self)
-        self.live = QCheckBox("Sho&w the mask while it trains")
+        self.live = QCheckBox("Show the mas&k while it trains")
         self.live.setToolTip(
             "From the first seconds on a layer shows what the model makes of the slice in view, "
             "and follows when you scroll. It costs at most a fifth of the training time."

@@ -150,7 +150,7 @@ class TrainForm(QWidget):
         )
         self.std.setAccessibleName("Noise sd in counts")
         self.std.editingFinished.connect(self._on_edit)
-        self.preview = QPushButton("Preview &augmentation")
+        self.preview = QPushButton("Preview aug&mentation")
         self.preview.setToolTip(
             "Show some crops as the training sees them, turned, mirrored and with noise, beside "
             "their labels, as two layers."
@@ -164,11 +164,11 @@ class TrainForm(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for text, fields in (
             ("&Recipe", (self.recipe, self.save)),
-            ("&Length", (self.length, self.unit)),
-            ("&Device", (self.device,)),
+            ("Length", (self.length, self.unit)),
+            ("Devi&ce", (self.device,)),
             ("Noise", (self.noise, self.std)),
             ("Conte&xt", (self.context,)),
-            ("Re&gion", (self.region,)),
+            ("R&egion", (self.region,)),
             ("", (self.preview,)),
         ):
             row = QHBoxLayout()

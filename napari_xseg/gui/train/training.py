@@ -102,7 +102,10 @@ class Trainings:
         region: str = "",
         parent: Path | None = None,
     ) -> Training:
-        """Train on the labels of today; with `parent`, from the model of that run.
+        """Train on the labels of today; with `parent`, from that run or model file.
+
+        Where the session matches grey values, those of its image are mapped onto those
+        that the parent knows.
 
         Raises
         ------
@@ -118,6 +121,7 @@ class Trainings:
             name=config.name if parent is None else f"{config.name}-continued",
             device=device,
             region=region,
+            match_intensity=parent is not None and self._session.match_intensity,
         )
         context = config.model.context if parent is None else read_model_info(parent).context
         return self._run(plan.request, plan.run, plan.pending, context)

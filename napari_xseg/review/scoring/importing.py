@@ -10,11 +10,11 @@ from napari_xseg.errors import XsegError
 from napari_xseg.review.scoring import records
 from napari_xseg.review.scoring.database import open_database, saying, transaction
 from napari_xseg.review.scoring.names import file_name
-from napari_xseg.review.scoring.reading import read_score_file, read_scores
+from napari_xseg.review.scoring.reading import distinct_titles, read_score_file, read_scores
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from napari_xseg.review.scoring.reading import AllScores, ReviewerScores
@@ -36,6 +36,8 @@ class Conflict:
         Where it stands in the file that is there already.
     mine, theirs : Kept
         What is there, and what the other file says.
+    revealed : bool
+        Whether the names of a blind session's masks may be said: it is over.
     """
 
     reviewer: str
@@ -45,13 +47,22 @@ class Conflict:
     theirs: Kept
     origin: str
     number: int
+    revealed: bool = False
 
     def words(self) -> str:
         """Say it in one line."""
         place = self.item.place
         where = f"z = {self.item.z}{f', {place.kind}' if place and place.kind else ''}"
-        name = self.session.mask_name(self.item.mask)
+        name = self.session.mask_name(self.item.mask, reveal=self.revealed)
         return f"{where}, {name}: here {_said(self.mine)}, in the other file {_said(self.theirs)}"
+
+
+def conflict_words(conflicts: Sequence[Conflict]) -> list[str]:
+    """Each conflict in one line, with its session where there are several."""
+    titles = distinct_titles([one.session for one in conflicts])
+    if len(titles) < 2:
+        return [one.words() for one in conflicts]
+    return [f"{titles[one.session.uid]}; {one.words()}" for one in conflicts]
 
 
 class ConflictsFound(XsegError):
@@ -146,8 +157,16 @@ def find_conflicts(mine: ReviewerScores, theirs: ReviewerScores) -> tuple[Confli
             same = _counterpart(mine, scored, session, item)
             if same is not None and same[2].score.said != kept.score.said:
                 ours, at, had = same
-                found.append(Conflict(mine.reviewer, ours, at, had, kept, session.uid, number))
+                over = _is_over(ours.uid, mine, theirs)
+                found.append(
+                    Conflict(mine.reviewer, ours, at, had, kept, session.uid, number, over)
+                )
     return tuple(found)
+
+
+def _is_over(uid: str, *files: ReviewerScores) -> bool:
+    """Whether a session is finished in one of the files: its names were shown there."""
+    return any(file.is_finished(one) for file in files for one in file.sessions if one.uid == uid)
 
 
 def _counterpart(

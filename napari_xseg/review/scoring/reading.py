@@ -6,8 +6,10 @@ import csv
 import hashlib
 import io
 import unicodedata
+from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from napari_xseg.errors import XsegError
@@ -57,6 +59,22 @@ class ReviewerScores:
     def is_finished(self, session: Session) -> bool:
         """Whether a session has ended, or all of its items are scored."""
         return session.closed is not None or len(self.kept[session.uid]) == len(session.items)
+
+
+def distinct_titles(sessions: Iterable[Session]) -> dict[str, str]:
+    """Titles by uid; where a reviewer has two alike, with the time of day, of here."""
+    alike: defaultdict[tuple[str, str], dict[str, datetime]] = defaultdict(dict)
+    for one in sessions:
+        alike[one.reviewer, one.title][one.uid] = datetime.fromisoformat(one.created).astimezone()
+    found: dict[str, str] = {}
+    for (_, title), made in alike.items():
+        times = {uid: f"{when:%H:%M}" for uid, when in made.items()}
+        if len(set(times.values())) < len(times):
+            times = {uid: f"{when:%H:%M:%S}" for uid, when in made.items()}
+        found |= {
+            uid: f"{title}, {time}" if len(made) > 1 else title for uid, time in times.items()
+        }
+    return found
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,9 @@ def read_suspects(path: Path) -> Kept:
         origin |= {name: tuple(origin[name]) for name in ("kinds", "slices")}
         for one in origin["settings"].get("earlier", ()):
             one["slices"] = list(one["slices"])
+        left_out = [int(one) for one in origin["settings"].get("left_out", {}).values()]
+        if min(left_out, default=0) < 0:
+            raise ValueError("fewer than none left out")
         classes = ClassTable.from_dict(found["classes"], str(path))
         return Kept(Suspects(classes, _rows(found["suspects"], len(classes))), Origin(**origin))
     except OSError as error:

@@ -45,16 +45,30 @@ def expected_wrong(rows: NDArray[np.void]) -> NDArray[np.float64]:
 
 
 class Strongest:
-    """The `limit` suspects with most to mend of all that are added; memory for twice as many."""
+    """The `limit` places with most to mend of all that are added; memory for twice as many.
+
+    Attributes
+    ----------
+    dropped : int
+        Places that were left out.
+    dropped_of : int64 array
+        Of those, how many each of `KINDS` had named.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._rows: list[NDArray[np.void]] = []
         self._held = 0
         self.dropped = 0
+        self.dropped_of = np.zeros(len(KINDS), np.int64)
 
     def add(self, rows: NDArray[np.void]) -> None:
-        """Take suspects, rows of dtype `ROW`."""
+        """Take all suspects of some slices, rows of dtype `ROW`, of whatever kinds.
+
+        What is merged later is not known when the weakest are left out, and with it
+        the name of its kind would be lost.
+        """
+        rows = rank(rows)
         if len(rows) > self._limit:
             rows = self._best(rows)
         self._rows.append(rows)
@@ -64,13 +78,16 @@ class Strongest:
             self._held = self._limit
 
     def ranked(self) -> NDArray[np.void]:
-        """Those that are left, as `rank` gives them."""
+        """Those that are left, most to mend first."""
         rows = np.concatenate([np.empty(0, ROW), *self._rows])
-        return rank(self._best(rows) if len(rows) > self._limit else rows)
+        return self._best(rows) if len(rows) > self._limit else rows[_order(rows)]
 
     def _best(self, rows: NDArray[np.void]) -> NDArray[np.void]:
-        self.dropped += len(rows) - self._limit
-        return rows[_order(rows)[: self._limit]]
+        order = _order(rows)
+        gone = rows["kinds"][order[self._limit :]]
+        self.dropped += len(gone)
+        self.dropped_of += (gone[:, None] >> np.arange(len(KINDS)) & 1).sum(axis=0)
+        return rows[order[: self._limit]]
 
 
 def rank(rows: NDArray[np.void]) -> NDArray[np.void]:

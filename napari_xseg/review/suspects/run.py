@@ -78,8 +78,8 @@ def find_suspects(
     try:
         finders = _finders(job, looker, control)
         for done, (below, seen, above) in enumerate(_triples(job, looker, control), 1):
-            for finder in finders:
-                strongest.add(finder.find(seen, below, above))
+            found = [finder.find(seen, below, above) for finder in finders]
+            strongest.add(np.concatenate(found))
             yield Progress("suspects", done, len(job.slices), time.perf_counter() - start)
     except Halted:
         seconds = time.perf_counter() - start
@@ -89,7 +89,7 @@ def find_suspects(
     suspects = Suspects(job.classes, strongest.ranked())
     if strongest.dropped:
         yield Message(f"{strongest.dropped} suspects with less to mend were left out.")
-    yield from _write(job, suspects, looker)
+    yield from _write(job, suspects, looker, _left_out(strongest))
     seconds = time.perf_counter() - start
     yield Finished(job.targets.paths[0], "done", seconds, _figures(suspects))
     return suspects
@@ -162,7 +162,9 @@ def _halt_if_stopped(control: Control) -> None:
         raise Halted
 
 
-def _write(job: SuspectsJob, suspects: Suspects, looker: Looker) -> Iterator[Message]:
+def _write(
+    job: SuspectsJob, suspects: Suspects, looker: Looker, left_out: dict[str, int]
+) -> Iterator[Message]:
     """The page and the CSV first: the list beside the mask says that all is there."""
     targets = job.targets
     shown = suspects if targets.top is None else suspects.top(targets.top)
@@ -172,14 +174,20 @@ def _write(job: SuspectsJob, suspects: Suspects, looker: Looker) -> Iterator[Mes
     if targets.csv is not None:
         shown.write_csv(targets.csv)
     if targets.kept is not None:
-        kept = Kept(suspects, _origin(job))
+        kept = Kept(suspects, _origin(job, left_out))
         if targets.kept.exists():
             kept, said = with_other_slices(kept, targets.kept, job.keep)
             yield from (Message(text) for text in said)
         write_suspects(targets.kept, kept.suspects, kept.origin)
 
 
-def _origin(job: SuspectsJob) -> Origin:
+def _left_out(strongest: Strongest) -> dict[str, int]:
+    """By kind, places that it named and that had less to mend than all that are kept."""
+    counts = strongest.dropped_of.tolist()
+    return {kind: count for kind, count in zip(KINDS, counts, strict=True) if count}
+
+
+def _origin(job: SuspectsJob, left_out: dict[str, int]) -> Origin:
     second = "" if job.second_model is None else job.second_model.identity
     if job.second_mask is not None:
         second = hash_source(job.second_mask.labels.volume)
@@ -195,6 +203,7 @@ def _origin(job: SuspectsJob) -> Origin:
             "flips": job.flips,
             "limits": {str(index): pixels for index, pixels in job.limits.items()},
             "keep": job.keep,
+            "left_out": left_out,
             "match_intensity": job.match_intensity,
             "region": None if job.region is None else job.region.text,
             "command": job.command,

@@ -237,6 +237,17 @@ def test_masks_have_names_of_their_own(project: Project, monkeypatch: pytest.Mon
     assert project.masks() == [first, second]
 
 
+def test_a_project_that_has_gone_is_not_made_anew(
+    project: Project, folder: Path, tmp_path: Path
+) -> None:
+    folder.rename(tmp_path / "elsewhere")
+    for ask in (lambda: project.new_mask("fine", "scan"), lambda: project.new_run("quick")):
+        with pytest.raises(XsegError, match="was moved or deleted meanwhile; put its folder back"):
+            ask()
+    assert project.masks() == []
+    assert not folder.exists()
+
+
 def test_settings_that_were_changed_outside_are_kept(project: Project, folder: Path) -> None:
     project.save_settings({"a": 1})
     project.set_classes(replace(CLASSES, unlabelled=7))

@@ -188,6 +188,28 @@ def test_what_cannot_be_begun_leaves_nothing(
     assert left_in(tmp_path) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows moves no folder with open files")
+@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("at", [2, 5])
+def test_a_folder_that_moves_away_in_mid_write_is_not_made_anew(
+    tmp_path: Path, name: str, at: int
+) -> None:
+    folder = tmp_path / "project"
+
+    def write() -> None:
+        with create_writer(folder / name, STACK.shape, STACK.dtype) as writer:
+            for z, plane in enumerate(STACK):
+                if z == at:
+                    folder.rename(tmp_path / "elsewhere")
+                writer.write(z, plane)
+            if at == len(STACK):
+                folder.rename(tmp_path / "elsewhere")
+
+    with pytest.raises(XsegError, match=f"{name}: its folder is gone; put it back"):
+        write()
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize("many", [0, 1000])
 def test_folders_are_synced_file_by_file_or_at_once(
     tmp_path: Path, many: int, monkeypatch: pytest.MonkeyPatch

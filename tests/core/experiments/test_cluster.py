@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import subprocess
 from typing import TYPE_CHECKING
@@ -94,6 +95,17 @@ def test_what_is_asked_for_stands_in_the_script(suite: Suite) -> None:
         assert line in slurm.splitlines()
     for text in (lsf, slurm):
         assert subprocess.run(["bash", "-n"], input=text.encode(), check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("system", "element"), [("lsf", "%I"), ("slurm", "%a")])
+def test_a_folder_with_a_space_is_one_word_to_the_cluster(
+    suite: Suite, system: System, element: str
+) -> None:
+    script = write_script(suite, system, Wanted())[0].read_text(encoding="utf-8")
+    options = [line.split(" ", 1)[1] for line in script.splitlines() if "logs" in line[:200]]
+    place = f"{suite.folder / 'logs'}/{element}.txt"
+    assert " " in place
+    assert shlex.split(options[0])[-1].removeprefix("--output=") == place
 
 
 def test_a_machine_without_the_cluster_says_so(

@@ -1,22 +1,29 @@
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Finished, Message, TrialDone
-from napari_xseg.experiments.parallel import run_parallel
+from napari_xseg.experiments.parallel import _places, run_parallel
 from napari_xseg.experiments.plan import Scale, load_plan
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.experiments.suite import Suite
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
+    from napari_xseg.events import Event
     from napari_xseg.experiments.material import Source
 
 pytest.importorskip("distributed")
+from distributed import Client, LocalCluster
 
 
 def small(source: Source, folder: Path, steps: int) -> Suite:
@@ -53,3 +60,100 @@ def test_a_scheduler_that_does_not_answer(source: Source, tmp_path: Path) -> Non
     suite = small(source, tmp_path / "out", 2)
     with pytest.raises(XsegError, match="nowhere"):
         list(run_parallel(suite, scheduler="nowhere://127.0.0.1:1"))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """A scheduler and a worker that outlive an experiment, as those of a site do."""
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0"
+    ) as made:
+        yield made
+
+
+def reasons(events: Iterable[Event]) -> list[str]:
+    return [event.reason for event in events if isinstance(event, TrialDone)]
+
+
+def when(begun: Path, do: Callable[[], object]) -> threading.Thread:
+    """Do something once a training has come as far as its history."""
+
+    def wait() -> None:
+        while not list(begun.glob("runs/*/history.csv")):
+            time.sleep(0.05)
+        do()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_workers_elsewhere_find_a_folder_that_was_named_from_here(
+    source: Source, tmp_path: Path, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite = small(source, Path("out"), 2)
+    events = run_parallel(suite, scheduler=cluster.scheduler_address)
+    assert reasons(events) == ["done", "done"]
+
+
+def test_a_worker_that_goes_on_takes_up_another_plan_in_the_same_folder(
+    source: Source, tmp_path: Path, cluster: LocalCluster
+) -> None:
+    for steps in (2, 3):
+        suite = small(source, tmp_path / "out", steps)
+        assert reasons(run_parallel(suite, scheduler=cluster.scheduler_address)) == ["done", "done"]
+
+
+def test_a_stop_ends_what_a_foreign_worker_trains(
+    source: Source, tmp_path: Path, cluster: LocalCluster
+) -> None:
+    suite, control = small(source, tmp_path / "out", 100_000), Control()
+    thread = when(suite.folder, control.stop)
+    events = list(run_parallel(suite, scheduler=cluster.scheduler_address, control=control))
+    thread.join()
+    with Client(cluster) as client:
+        assert not any(client.processing().values())
+    assert reasons(events) == ["stopped"]
+    assert not (suite.folder / "stop").exists()
+
+
+def test_what_a_killed_worker_had_is_gone_on_with(
+    source: Source, tmp_path: Path, cluster: LocalCluster
+) -> None:
+    suite = small(source, tmp_path / "out", 40)
+    with Client(cluster) as client:
+        (pid,) = client.run(os.getpid).values()
+        thread = when(suite.folder, lambda: os.kill(pid, signal.SIGKILL))
+        events = list(run_parallel(suite, scheduler=cluster.scheduler_address))
+        thread.join()
+        assert client.run(os.getpid) != [pid]
+    assert reasons(events) == ["done", "done"]
+
+
+def test_a_scheduler_without_workers_says_that_it_waits(source: Source, tmp_path: Path) -> None:
+    suite, control = small(source, tmp_path / "out", 2), Control()
+    with LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as empty:
+        events = []
+        for event in run_parallel(suite, scheduler=empty.scheduler_address, control=control):
+            events.append(event)
+            control.stop()
+    assert any("no worker" in event.text for event in events if isinstance(event, Message))
+    assert reasons(events) == []
+
+
+def test_why_a_worker_failed_is_kept(
+    source: Source, tmp_path: Path, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = small(source, tmp_path / "out", 2)
+    # What the workers find is no experiment, such as where they see other files.
+    monkeypatch.setattr("napari_xseg.experiments.parallel._stamp", lambda _: "another")
+    monkeypatch.setattr(Suite, "write", lambda self: self.folder.mkdir())
+    assert reasons(run_parallel(suite, scheduler=cluster.scheduler_address)) == ["failed"] * 2
+    results = read_outcomes(suite)[0].results
+    assert all("holds no experiment" in result.fault for result in results)
+
+
+def test_workers_of_a_machine_are_numbered() -> None:
+    addresses = ["tcp://one:5", "tcp://two:1", "tcp://one:7"]
+    assert _places(addresses) == {"tcp://one:5": 0, "tcp://one:7": 1, "tcp://two:1": 0}

@@ -111,3 +111,23 @@ def test_a_budget_may_score_fewer_slices() -> None:
         assert len(trial.validation) == 3
         assert set(trial.validation) < set(full.validation)
         assert trial.train == full.train
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[vary]\ncrop = [4]", r"mine\.toml: vary\.crop"),
+        ("[vary]\nside = [0]", r"mine\.toml: vary\.side"),
+        ("[conditions]\ncrop = 100000", r"mine\.toml: conditions\.crop"),
+        ("[vary]\nslices = [3, 3]", r"mine\.toml: vary: slices: 3 is named twice"),
+        ('splits = ["random", "random"]', r"mine\.toml: splits: random is named twice"),
+        ("score_noise = [0, 5, 5]", r"mine\.toml: score_noise: 5.0 is named twice"),
+    ],
+)
+def test_what_a_plan_cannot_mean_is_said_with_its_place(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'name = "mine"\ntitle = "Mine"\n{text}\n', encoding="utf-8")
+    with pytest.raises(XsegError, match=said):
+        load_plan(path)

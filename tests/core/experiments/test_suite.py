@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from napari_xseg.data.locking import lock_folder, unlock
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Finished, StepDone, TrialDone
+from napari_xseg.events import Control, Finished, Message, StepDone, TrialDone
 from napari_xseg.experiments import running
+from napari_xseg.experiments import suite as suite_module
+from napari_xseg.experiments.after import follow_up, mask_path
 from napari_xseg.experiments.plan import Conditions, Plan, Scale, Vary, load_plan
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.experiments.suite import Suite, run_suite
 from napari_xseg.model.checkpoint import load_model
+from napari_xseg.prediction.sidecar import read_sidecar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +124,90 @@ def test_a_training_that_fails_is_told_and_the_rest_go_on(
     monkeypatch.setattr(running, "job_of", real)
     assert [event.reason for event in run(suite)] == ["done", "kept"]
     assert read_outcomes(suite)[0].of("blocked")[0].results[0].fault == ""
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), MemoryError(), RuntimeError()])
+def test_what_nobody_foresaw_ends_one_training_alone(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    suite = Suite.make(tmp_path / "out", (small("baseline"),), source, "cpu")
+
+    def fail(*_: object, **__: object) -> object:
+        raise error
+
+    monkeypatch.setattr(running, "job_of", fail)
+    events = run(suite)
+    assert [event.reason for event in events] == ["failed"] * 2
+    assert all(type(error).__name__ in event.fault for event in events)
+
+
+def test_what_another_process_trains_comes_last_and_is_waited_for(
+    source: Source, tmp_path: Path
+) -> None:
+    suite = Suite.make(tmp_path / "out", (small("baseline"),), source, "cpu")
+    first, second = (suite.runs / task.trial.folder for task in suite.tasks)
+    first.mkdir(parents=True)
+    handle, order = lock_folder(first), []
+    assert handle is not None
+    for event in run_suite(suite):
+        if isinstance(event, TrialDone):
+            order.append((event.path, event.reason))
+        if isinstance(event, Message) and "another process" in event.text:
+            unlock(handle)
+    assert order == [(second, "done"), (first, "done")]
+
+
+def test_a_training_that_another_process_took_first_has_not_failed(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = Suite.make(tmp_path / "out", (small("baseline"),), source, "cpu")
+    first, second = (suite.runs / task.trial.folder for task in suite.tasks)
+    first.mkdir(parents=True)
+    handle, real = lock_folder(first), suite_module.is_locked
+    assert handle is not None
+    answers = iter([False])  # when it was looked at it was free
+    monkeypatch.setattr(suite_module, "is_locked", lambda run: next(answers, real(run)))
+    events = []
+    for event in run_suite(suite):
+        events.append(event)
+        if isinstance(event, Message) and "another process" in event.text:
+            unlock(handle)
+    over = [(event.path, event.reason) for event in events if isinstance(event, TrialDone)]
+    assert over == [(second, "done"), (first, "done")]
+    assert not running.fault_file(first).exists()
+
+
+def test_who_waits_for_another_process_can_be_stopped(source: Source, tmp_path: Path) -> None:
+    suite = Suite.make(tmp_path / "out", (small("baseline"),), source, "cpu")
+    for task in suite.tasks:
+        (suite.runs / task.trial.folder).mkdir(parents=True)
+    handles = [lock_folder(suite.runs / task.trial.folder) for task in suite.tasks]
+    control, events = Control(), []
+    for event in run_suite(suite, control=control):
+        events.append(event)
+        control.stop()
+    for handle in handles:
+        assert handle is not None
+        unlock(handle)
+    assert isinstance(events[-1], Finished)
+    assert events[-1].reason == "stopped"
+    assert not any(isinstance(event, TrialDone) for event in events)
+
+
+def test_another_volume_without_labels_is_predicted_anew(source: Source, tmp_path: Path) -> None:
+    plan = small("lis", splits=("random",), vary=Vary())
+    copy = tmp_path / "other.tif"
+    shutil.copy(source.images, copy)
+    for images in (source.images, str(copy)):
+        suite = Suite.make(tmp_path / "out", (plan,), source, "cpu", unlabelled=images)
+        run(suite)
+        list(follow_up(suite))
+        told = read_sidecar(mask_path(suite))
+        assert told is not None
+        assert told["images"] == images
+    written = mask_path(suite).stat().st_mtime_ns
+    list(follow_up(suite))
+    assert mask_path(suite).stat().st_mtime_ns == written
 
 
 def test_other_data_are_another_training(source: Source, tmp_path: Path) -> None:

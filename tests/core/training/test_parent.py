@@ -58,6 +58,39 @@ def test_weights_shape_and_statistics_come_from_the_parent(
     assert any("lie far off" in text for text in texts)
 
 
+def test_other_grey_values_are_matched(
+    make_job: MakeJob, run: Any, parent: Path, brighter: np.ndarray, tmp_path: Path
+) -> None:
+    job = make_job(parent=parent, images=brighter, match_intensity=True, steps=1)
+    texts = [event.text for event in run(job) if isinstance(event, Message)]
+    assert any("are mapped onto" in text for text in texts)
+    assert not any("lie far off" in text for text in texts)
+    known, kept = load_model(parent).intensity, load_model(job.out).intensity
+    assert kept == known.matched(job.measured)
+    ends = np.array([kept.percentiles[1], kept.percentiles[5]], np.float64)
+    theirs = np.array([known.percentiles[1], known.percentiles[5]], np.float64)
+    np.testing.assert_allclose(kept.normalise(ends), known.normalise(theirs), rtol=1e-5)
+    assert kept.far_off(job.measured) is None
+
+
+def test_without_a_parent_there_is_nothing_to_match(
+    make_job: MakeJob, refused: Callable[[Any], str]
+) -> None:
+    assert "give --parent" in refused(make_job(match_intensity=True))
+
+
+def test_matched_grey_values_stay_when_the_run_is_resumed(
+    make_job: MakeJob, run: Any, half_way: Callable[[Any], None], parent: Path, brighter: np.ndarray
+) -> None:
+    given = {"images": brighter, "match_intensity": True}
+    begun = make_job(parent=parent, **given)
+    half_way(begun)
+    settled = load_model(begun.out).intensity
+    again = make_job(resume=True, **given)
+    run(again)
+    assert load_model(again.out).intensity == settled
+
+
 def test_the_schedule_is_a_fresh_one(make_job: MakeJob, run: Any, parent: Path) -> None:
     steps = [event for event in run(make_job(parent=parent)) if isinstance(event, StepDone)]
     rates = [step.learning_rate for step in steps]

@@ -76,6 +76,17 @@ def test_where_the_pace_changes_the_rate_still_falls_to_nothing_in_time(
     assert factors[-1] < 0.05
 
 
+def test_a_machine_that_was_busy_at_first_does_not_end_early() -> None:
+    """Thirteen steps are thought to be left when each is over in no time."""
+    length, seconds, step = Length(None, 15.0, warmup=100), 0.0, 0
+    while not length.over(step, seconds):
+        step += 1
+        pace = 0.78 if step <= 8 else 0.015
+        seconds += pace
+        length.note(step, seconds, pace)
+    assert 14 <= seconds <= 15.1
+
+
 def test_a_correction_while_the_rate_rises_leaves_the_fall_whole() -> None:
     length = Length(1000, 10.0, warmup=200)
     length.note(100, 9.0, 0.09)

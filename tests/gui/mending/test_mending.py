@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt
 
+from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.label_origins import Origins
-from tests.gui.suspects.bench import SQUARE
+from napari_xseg.gui.project_state import FIRST_CLASSES
+from tests.gui.prediction_fakes import CLASSES
+from tests.gui.suspects.bench import SHAPE, SQUARE, Bench
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_xseg.data.label_origins import Origin
-    from tests.gui.suspects.bench import Bench
+    from napari_xseg.gui.session import Session
 
 # Labels of the mask's square and of what is around it; the third class.
 INNER, OUTER, OTHER = 3, 2, 1
@@ -184,3 +191,45 @@ def test_outside_the_picture_is_a_sentence(bench: Bench, said: list[str]) -> Non
     assert any("lies outside the slice" in words for words in said)
     bench.click_at(25, 45)
     assert labels(bench).any()
+
+
+def test_labels_that_nobody_has_begun_get_the_classes_of_the_mask(
+    session: Session, tmp_path: Path, qtbot: Any
+) -> None:
+    names = ("pore", "YSZ", "nickel", "steel")
+    four = ClassTable.from_values([0, 50, 128, 255])
+    four = ClassTable(
+        tuple(replace(spec, name=name) for spec, name in zip(four.classes, names, strict=True)),
+        unlabelled=1,
+    )
+    made = Bench(session, tmp_path, qtbot)
+    session.set_classes(FIRST_CLASSES)
+    told = json.loads(made.path.with_name(f"{made.path.name}.json").read_text("utf-8"))
+    told["classes"] = four.to_dict()
+    made.path.with_name(f"{made.path.name}.json").write_text(json.dumps(told), "utf-8")
+    session.layers.remove(made.layer)
+    made.layer = made.show(made.path)
+    made.open()
+    assert session.classes.names == names
+    session.go_to(2)
+    made.click(made.page.mend.accept)
+    made.wait()
+    assert (labels(made)[SQUARE] == 4).all()
+
+
+def test_classes_that_somebody_has_begun_with_stay(
+    session: Session, tmp_path: Path, qtbot: Any
+) -> None:
+    made = Bench(session, tmp_path, qtbot)
+    session.set_classes(FIRST_CLASSES)
+    session.new_labels()
+    assert session.store is not None
+    session.store.write(1, np.full(SHAPE[1:], 1, np.uint8))
+    named = tuple(replace(spec, name=f"my {spec.name}") for spec in CLASSES.classes)
+    told = json.loads(made.path.with_name(f"{made.path.name}.json").read_text("utf-8"))
+    told["classes"] = replace(CLASSES, classes=named).to_dict()
+    made.path.with_name(f"{made.path.name}.json").write_text(json.dumps(told), "utf-8")
+    session.layers.remove(made.layer)
+    made.layer = made.show(made.path)
+    made.open()
+    assert session.classes == FIRST_CLASSES

@@ -42,6 +42,34 @@ def test_this_slice_is_predicted_into_a_layer_in_memory(
     assert not list(fake_engine.folder.glob("slice-*"))
 
 
+def test_the_note_of_a_slice_goes_with_what_it_was_of(
+    dock: PredictDock,
+    fake_engine: FakeEngine,
+    pretended: PretendedMask,
+    qtbot: Any,
+    wait_idle: Callable[..., None],
+) -> None:
+    session = dock.session
+
+    def look() -> None:
+        fake_engine.scripts.append([pretend_slice(fake_engine, 1)])
+        click(qtbot, dock.this_slice)
+        wait_idle(session)
+        assert dock.note.text().startswith("Slice ")
+        assert dock.note.isVisible()
+
+    look()
+    fake_engine.scripts.append(pretended.script())
+    click(qtbot, dock.volume)
+    assert dock.note.text() == ""
+    wait_idle(session)
+    assert not dock.note.isVisible()
+    for change in (lambda: session.set_model(session.model), lambda: session.set_image(None)):
+        look()
+        change()
+        assert dock.note.text() == ""
+
+
 def test_the_shortcut_predicts_with_the_options(
     dock: PredictDock, fake_engine: FakeEngine, qtbot: Any, wait_idle: Callable[..., None]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,15 @@ import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
+from napari_xseg.data.volume import volume_from_array
+from napari_xseg.data.writing import save_volume
+from napari_xseg.gui.scoring import preparing
 from napari_xseg.review.scoring import database, store
 from napari_xseg.review.scoring.values import Score
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.gui.scoring.bench import Bench
 
 SPACE, ESCAPE = Qt.Key.Key_Space, Qt.Key.Key_Escape
@@ -243,7 +249,7 @@ def test_no_suspects(bench: Bench, told: list[str]) -> None:
     bench.click(bench.page.begin.begin)
 
     assert bench.scorer.opened is None
-    assert "look for suspects" in told[-1]
+    assert "nobody has looked for suspects" in told[-1]
 
 
 def test_window_closes_during_a_session(bench: Bench) -> None:
@@ -254,3 +260,82 @@ def test_window_closes_during_a_session(bench: Bench) -> None:
 
     assert not bench.page.keys.taking
     assert bench.on_disk()[1].score == 3
+
+
+def zarr_copy(path: Path) -> Path:
+    """The same mask as a Zarr, with the file beside it."""
+    out = path.with_name("20260101-130000-chunks.zarr")
+    save_volume(out, volume_from_array(tifffile.imread(path), "chunks"))
+    shutil.copy(f"{path}.json", f"{out}.json")
+    return out
+
+
+def a_chunk(mask: Path) -> Path:
+    """A file of a Zarr mask that is far below its folder, and holds values."""
+    return max(mask.rglob("*"), key=lambda one: (len(one.parts), one.is_file(), one.name))
+
+
+@pytest.mark.parametrize("kept", ["date", "size"])
+def test_a_chunk_of_a_zarr_that_changes_during_a_session(
+    bench: Bench, told: list[str], kept: str
+) -> None:
+    mask = zarr_copy(bench.paths[0])
+    for path in bench.paths:
+        path.unlink()
+    bench.session.layers.remove(*bench.masks)
+    bench.idle()
+    bench.begin()
+    assert bench.scorer.opened is not None
+    assert bench.scorer.opened.session.masks[0].path == str(mask)
+    bench.press("2", SPACE)
+    chunk = a_chunk(mask)
+    before = chunk.stat()
+    if kept == "size":
+        chunk.write_bytes(bytes(byte ^ 0xFF for byte in chunk.read_bytes()))
+    else:
+        chunk.unlink()  # a chunk that is not there is blank
+        os.utime(chunk.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+    bench.press("3", SPACE)
+
+    assert list(bench.on_disk()) == [1]
+    assert bench.item.number == 2
+    assert bench.scorer.draft.score == 3
+    words = bench.page.running.trouble.text()
+    assert str(mask) in words
+    assert "Nothing is lost" in words
+
+
+def test_a_mask_that_is_put_back_is_scored_again(bench: Bench, told: list[str]) -> None:
+    mask = zarr_copy(bench.paths[0])
+    for path in bench.paths:
+        path.unlink()
+    bench.session.layers.remove(*bench.masks)
+    bench.idle()
+    bench.begin()
+    chunk = a_chunk(mask)
+    content = chunk.read_bytes()
+    chunk.unlink()
+    bench.press("3")
+    assert bench.on_disk() == {}
+    chunk.write_bytes(content)
+    bench.press(SPACE)
+
+    assert bench.on_disk()[1].score == 3
+    assert bench.item.number == 2
+
+
+def test_a_mask_that_changes_while_it_is_read_for_a_session(
+    bench: Bench, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = preparing.mask_ref
+
+    def ref(path: Path, *args: Any, **options: Any) -> Any:
+        made = real(path, *args, **options)
+        change(path)
+        return made
+
+    monkeypatch.setattr(preparing, "mask_ref", ref)
+    bench.begin()
+    bench.press("3")
+    assert bench.on_disk() == {}
+    assert "has changed since the session began" in bench.page.running.trouble.text()

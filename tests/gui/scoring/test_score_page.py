@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 
+from napari_xseg.gui.layers import KEY
 from napari_xseg.gui.scoring import preparing
 from napari_xseg.gui.scoring.reviewer_name import known_reviewer
 from napari_xseg.gui.scoring.score_page import ScorePage
@@ -180,6 +181,21 @@ def test_blind_session_betrays_no_model(bench: Bench) -> None:
     assert "neutral" not in bench.page.summary.told.text()
 
 
+def test_masks_that_another_page_brought_up_are_hidden_again(bench: Bench) -> None:
+    bench.begin()
+    bench.masks[0].visible = True
+    bench.labels.visible = True
+    bench.page.hide()
+    bench.page.show()
+    assert not bench.masks[0].visible
+    assert bench.labels.visible
+
+    bench.masks[1].visible = True
+    bench.press("3", SPACE)
+    assert not bench.masks[1].visible
+    assert len([layer for layer in bench.scored_layers() if layer.visible]) == 1
+
+
 def test_viewer_is_given_back_as_it_was(bench: Bench) -> None:
     bench.masks[1].visible = True
     bench.masks[0].visible = False
@@ -243,6 +259,14 @@ def test_mark_paints_nothing(bench: Bench) -> None:
 
     assert not np.asarray(bench.labels.data[0]).any()
     assert bench.on_disk()[1].mark is not None
+
+
+def test_top_suspects_of_a_mask_where_nobody_has_looked_say_so(bench: Bench) -> None:
+    form = bench.page.begin
+    form.kind.setCurrentIndex(form.kind.findData("suspects"))
+    bench.click(form.begin)
+    assert bench.scorer.opened is None
+    assert "nobody has looked for suspects" in bench.scorer.trouble
 
 
 def test_top_suspects_are_flown_to(bench: Bench) -> None:
@@ -328,3 +352,20 @@ def test_preparing_can_be_cancelled(bench: Bench, monkeypatch: Any) -> None:
     assert bench.scorer.opened is None
     assert button.text() == "&Begin"
     assert not list(bench.folder.glob("*.sqlite"))
+
+
+def test_a_mask_of_the_project_that_is_ticked_is_shown(bench: Bench) -> None:
+    bench.session.layers.remove(*bench.masks)
+    bench.idle()
+    masks = bench.page.begin.masks
+    row = next(row for row in range(2) if masks.item(row).checkState() != Qt.CheckState.Checked)
+    path = masks.item(row).toolTip()
+    assert not list(bench.session.layers.of_kind("mask"))
+    masks.setCurrentRow(row)
+    bench.press(SPACE, at=masks)
+
+    (layer,) = bench.session.layers.of_kind("mask")
+    assert layer.visible
+    assert layer.metadata[KEY]["path"] == path
+    assert masks.currentItem().toolTip() == path
+    assert len(bench.page.begin.chosen()) == 2

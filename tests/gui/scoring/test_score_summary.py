@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +98,18 @@ def test_report_and_csv(bench: Bench, tmp_path: Path, monkeypatch: pytest.Monkey
     assert len((tmp_path / "scores of Ada.csv").read_text().splitlines()) == 9
 
 
+def test_files_are_not_older_than_the_scores(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_all(bench)
+    monkeypatch.setattr(bench.page.summing, "refresh", lambda: None)
+    write_other(bench, bench.folder, "Ben", 2)
+    bench.page.summing.write_csv(tmp_path / "scores.csv")
+    bench.idle()
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["reviewer", *["Ada"] * 8, *["Ben"] * 8]
+
+
 def test_report_that_cannot_be_written(
     bench: Bench, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +132,37 @@ def test_another_reviewer_s_file(
     assert [file.reviewer for file in read_scores(bench.folder).files] == ["Ada", "Grace"]
     chosen = bench.page.summary.chosen
     assert chosen.findText("Agreement between reviewers") >= 0
+
+
+def test_sessions_that_an_import_ends_are_told(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(bench.session, "notify", said.append)
+    bench.begin()
+    bench.press("3", Qt.Key.Key_Escape)
+    (mine,) = read_scores(bench.folder).files
+    (tmp_path / "far").mkdir()
+    path = shutil.copy(mine.path, tmp_path / "far")
+    with ScoreFile.open(tmp_path / "far", "Ada") as file:
+        file.end(mine.sessions[0].uid)
+    choose_file(monkeypatch, path)
+    bench.click(bench.page.summary.buttons["import"])
+
+    assert "1 session was ended here, as the file says." in said[-1]
+    assert read_scores(bench.folder).sessions()[0].closed is not None
+
+
+def test_sessions_of_one_day_are_told_apart(bench: Bench) -> None:
+    for _ in range(2):
+        bench.begin()
+        bench.press("3", Qt.Key.Key_Escape)
+    names = [bench.page.sessions.list.topLevelItem(row).text(0) for row in range(2)]
+    choice = bench.page.summary.session
+    listed = [choice.itemText(row) for row in range(1, choice.count())]
+
+    assert len(set(names)) == 2
+    assert listed == [f"Ada: {name}" for name in names]
 
 
 @pytest.mark.parametrize(

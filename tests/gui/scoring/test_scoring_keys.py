@@ -130,3 +130,16 @@ def test_v_hides_and_shows_the_mask(bench: Bench) -> None:
     assert not layer.visible
     bench.press("v")
     assert layer.visible
+
+
+@pytest.mark.parametrize("mode", ["paint", "erase", "pan_zoom"])
+def test_the_mode_of_the_labels_comes_back(bench: Bench, mode: str) -> None:
+    bench.session.layers.select(bench.labels)
+    bench.labels.visible = True
+    bench.labels.mode = mode
+    bench.begin()
+    bench.press("2", Qt.Key.Key_Escape)
+
+    assert bench.labels.visible
+    assert bench.labels.mode == mode
+    assert bench.viewer.layers.selection.active is bench.labels

@@ -62,10 +62,11 @@ def suspects_at(*places: tuple[int, Kind]) -> Suspects:
     return Suspects(CLASSES, rows)
 
 
-def keep(mask: Path, suspects: Suspects, *, fresh: bool = True) -> None:
+def keep(mask: Path, suspects: Suspects, *, fresh: bool = True, **settings: Any) -> None:
     """Put suspects beside their mask."""
     found = hash_source(open_label_volume(mask)) if fresh else "of another mask"
-    write_suspects(suspects_path(mask), suspects, Origin(mask=str(mask), mask_sha256=found))
+    origin = Origin(mask=str(mask), mask_sha256=found, settings=settings)
+    write_suspects(suspects_path(mask), suspects, origin)
 
 
 def pretend_search(mask: Path, suspects: Suspects, *middle: Any) -> list[Any]:

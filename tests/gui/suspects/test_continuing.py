@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from napari_xseg.data.classes import ClassTable
 from napari_xseg.events import Finished
+from napari_xseg.gui.train.training import trainings_of
+from napari_xseg.training.recipes import load_recipe
 from tests.gui.fake import WAIT
 from tests.gui.prediction_fakes import PretendedMask, write_model
 from tests.gui.suspects.bench import Bench, keep, pretend_search, suspects_at
@@ -31,6 +34,18 @@ def trained(bench: Bench) -> Bench:
     bench.click(bench.page.mend.accept)
     bench.wait()
     return bench
+
+
+@pytest.fixture
+def elsewhere(trained: Bench, tmp_path: Path) -> Path:
+    """A run outside the project, in use, with noise of sd 20 where the spread is 10."""
+    run = tmp_path / "far" / "20260101-110000-robust"
+    write_model(run / "model.safetensors")
+    noise = {"enabled": True, "std": 20.0, "low": 0.5, "high": 1.0}
+    config = load_recipe("quick").replace(name="robust", noise=noise).with_budget(steps=5)
+    (run / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+    trained.session.set_model(run)
+    return run
 
 
 def end_training(engine: FakeEngine, reason: Any = "done") -> Any:
@@ -103,7 +118,6 @@ def test_without_a_run_or_labels_the_button_says_why(bench: Bench) -> None:
 def test_the_train_dock_has_its_settings_used(trained: Bench, fake_engine: FakeEngine) -> None:
     from napari_xseg.gui.train.kept_choices import SETTINGS, kept_choices
     from napari_xseg.gui.train.train_form import TrainChoices
-    from napari_xseg.training.recipes import load_recipe
 
     project = trained.session.project
     assert project is not None
@@ -133,3 +147,93 @@ def test_another_mask_chosen_meanwhile_ends_it(trained: Bench, fake_engine: Fake
     bench.wait()
     assert page.go_on.isEnabled()
     assert len(page.search.suspects or ()) == 2
+
+
+def test_a_model_from_elsewhere_is_gone_on_with_as_a_run_of_the_project(
+    trained: Bench, fake_engine: FakeEngine, elsewhere: Path
+) -> None:
+    session, page = trained.session, trained.page
+    assert session.project is not None
+    assert elsewhere.name in page.go_on.toolTip()
+    fake_engine.scripts.append([end_training(fake_engine, "stopped")])
+    trained.click(page.go_on)
+    trained.wait()
+    (train,) = fake_engine.submitted
+    assert train.parent == elsewhere
+    assert train.out.parent == session.project.folder / "runs"
+    assert train.out.name.endswith("robust-continued")
+    assert (train.config.name, train.config.steps) == ("robust", 5)
+    assert train.config.noise.std == 20.0
+    assert not train.match_intensity
+    assert session.model == train.out
+
+
+def test_what_the_train_dock_was_told_comes_before_the_settings_of_the_run(
+    trained: Bench, fake_engine: FakeEngine, elsewhere: Path
+) -> None:
+    from napari_xseg.gui.train.kept_choices import SETTINGS
+    from napari_xseg.gui.train.train_form import TrainChoices
+
+    assert trained.session.project is not None
+    config = load_recipe("quick").with_budget(steps=7)
+    kept = TrainChoices(config=config).model_dump(mode="json")
+    trained.session.project.save_settings({SETTINGS: {"choices": kept}})
+    trained.click(trained.page.go_on)
+    trained.wait()
+    assert (fake_engine.submitted[0].config.name, fake_engine.submitted[0].config.steps) == (
+        "quick",
+        7,
+    )
+
+
+def test_grey_values_are_matched_in_training_too(
+    trained: Bench, fake_engine: FakeEngine, elsewhere: Path
+) -> None:
+    trained.page.form.match.click()
+    trained.click(trained.page.go_on)
+    trained.wait()
+    (train,) = fake_engine.submitted
+    assert train.match_intensity
+    noise = train.config.noise
+    assert (noise.std, noise.low, noise.high) == (None, 0.5 * 20 / 6.4, 20 / 6.4)
+
+
+def test_a_file_alone_says_no_settings(
+    trained: Bench, fake_engine: FakeEngine, tmp_path: Path
+) -> None:
+    model = write_model(tmp_path / "sent.safetensors")
+    trained.session.set_model(model)
+    trained.click(trained.page.go_on)
+    trained.wait()
+    (train,) = fake_engine.submitted
+    assert (train.parent, train.config.name) == (model, "quick")
+
+
+def test_a_model_of_other_classes_is_refused_with_the_reason(
+    trained: Bench, tmp_path: Path
+) -> None:
+    classes = ClassTable.from_values([7, 8])
+    trained.session.set_model(write_model(tmp_path / "two.safetensors", classes))
+    assert not trained.page.go_on.isEnabled()
+    tip = trained.page.go_on.toolTip()
+    assert "knows the classes class 0, class 1, the labels class 0, class 1, class 2" in tip
+
+
+def test_without_a_model_the_button_says_so(trained: Bench) -> None:
+    trained.session.set_model(None)
+    assert not trained.page.go_on.isEnabled()
+    assert "There is no model to go on from" in trained.page.go_on.toolTip()
+
+
+def test_a_continued_run_that_was_cut_short_is_resumed(
+    trained: Bench, fake_engine: FakeEngine, elsewhere: Path
+) -> None:
+    fake_engine.scripts.append([end_training(fake_engine, "stopped")])
+    trained.click(trained.page.go_on)
+    trained.wait()
+    (train,) = fake_engine.submitted
+    (train.out / "config.toml").write_text(train.config.to_toml(), encoding="utf-8")
+    trainings_of(trained.session).resume(train.out)
+    trained.wait()
+    again = fake_engine.submitted[-1]
+    assert (again.resume, again.parent, again.out) == (True, None, train.out)

@@ -8,7 +8,14 @@ from qtpy.QtCore import Qt
 from napari_xseg.jobs import ArrayFile
 from napari_xseg.review.suspects.kept import suspects_path
 from tests.gui.fake import WAIT
-from tests.gui.suspects.bench import Bench, keep, pretend_search, suspects_at, write_mask
+from tests.gui.suspects.bench import (
+    Bench,
+    keep,
+    mask_data,
+    pretend_search,
+    suspects_at,
+    write_mask,
+)
 
 if TYPE_CHECKING:
     from tests.gui.fake import FakeEngine
@@ -153,8 +160,20 @@ def test_filter_and_ticks_are_remembered(bench: Bench) -> None:
     assert page.search.ticked.tolist() == [False, True, False]
 
 
+def test_a_kind_that_was_left_out_says_so(bench: Bench) -> None:
+    keep(bench.path, THREE, left_out={"hole": 1, "neighbours": 1234})
+    bench.open()
+    form = bench.page.list
+    assert form.status.text() == "3 suspects"
+    form.kind.setCurrentIndex(form.kind.findData("neighbours"))
+    assert form.status.text().startswith("0 of 3 suspects; 1,234 more with less to mend were left")
+    form.kind.setCurrentIndex(form.kind.findData("fragment"))
+    assert form.status.text() == "2 of 3 suspects"
+
+
 def test_without_a_mask_it_says_what_to_do(bench: Bench) -> None:
     bench.open()
+    bench.path.unlink()
     bench.session.layers.remove(bench.layer)
     bench.wait()
     assert "There is no mask on disk" in bench.page.note.text()
@@ -191,3 +210,56 @@ def test_it_lets_go_of_mouse_and_outline(bench: Bench) -> None:
     bench.review.close()
     assert list(bench.viewer.mouse_drag_callbacks) == callbacks
     assert not list(bench.session.layers.of_kind("outline"))
+
+
+def test_a_mask_that_the_project_keeps_is_shown_when_it_is_chosen(bench: Bench) -> None:
+    keep(bench.path, THREE)
+    other = write_mask(bench.path.parent, "other")
+    bench.open()
+    bench.session.layers.remove(bench.layer)
+    bench.wait()
+    page = bench.page
+    assert page.search.mask is None
+    assert "choose one of those that the project keeps" in page.note.text()
+    assert page.mask.count() == 2
+    page.mask.setFocus()
+    row = next(row for row in range(2) if page._kept[row].path == bench.path)
+    page.mask.setCurrentIndex(row)
+    bench.wait()
+    assert page.search.path == bench.path
+    assert page.search.mask is not None
+    assert page.search.mask.visible
+    assert len(texts(bench, 2)) == 3
+    assert page.mask.currentText() == page.search.mask.name
+
+    page.mask.setCurrentIndex(1)  # what is no layer comes after those that are
+    bench.wait()
+    assert page.search.path == other
+    assert page.search.mask.visible
+
+
+def test_a_kept_mask_of_another_image_is_refused(bench: Bench, told: list[str]) -> None:
+    bench.open()
+    small = write_mask(bench.path.parent, "small", mask_data()[:, :50])
+    bench.session.project_changed.emit()
+    assert bench.page.mask.count() == 2
+    bench.page.mask.setCurrentIndex(1)
+    bench.wait()
+    assert told == [f"{small}: is no mask of phantom; choose the image that it was made from."]
+    assert bench.page.search.mask is bench.layer
+    assert bench.page.mask.currentIndex() == 0
+
+
+def test_no_head_of_a_column_is_cut_in_a_narrow_dock(bench: Bench) -> None:
+    keep(bench.path, suspects_at(*((2, "fragment"),) * 30))
+    bench.open()
+    dock = bench.review.parentWidget()
+    bench.viewer.window._qt_window.resizeDocks([dock], [360], Qt.Orientation.Horizontal)
+    table = bench.page.list.table
+    bench.qtbot.waitUntil(lambda: dock.width() <= 380)
+    bench.qtbot.wait(20)
+    header = table.horizontalHeader()
+    for column in range(table.model().columnCount()):
+        assert header.sectionSize(column) >= header.sectionSizeHint(column), column
+    assert not table.horizontalScrollBar().isVisible()
+    assert header.sectionSize(2) >= 100

@@ -10,9 +10,9 @@ import pytest
 
 from napari_xseg.errors import XsegError
 from napari_xseg.review.scoring import importing
-from napari_xseg.review.scoring.importing import ConflictsFound, import_scores
+from napari_xseg.review.scoring.importing import ConflictsFound, conflict_words, import_scores
 from napari_xseg.review.scoring.plan import Plan
-from napari_xseg.review.scoring.reading import read_score_file, read_scores
+from napari_xseg.review.scoring.reading import distinct_titles, read_score_file, read_scores
 from napari_xseg.review.scoring.store import ScoreFile
 from napari_xseg.review.scoring.values import MaskRef, Score, Session, VolumeRef
 
@@ -222,3 +222,55 @@ def test_a_file_written_to_in_between_is_not_imported_to(
     with pytest.raises(XsegError, match="changed by another program in between"):
         import_scores(folder, copy)
     assert counting(folder) == {"anna": [1, 2, 3, 5]}
+
+
+@pytest.mark.parametrize("end", ["", "here", "there"])
+def test_conflicts_of_a_blind_session_name_its_masks_once_it_is_over(
+    fill: Fill, folder: Path, away: Path, masks: tuple[MaskRef, ...], end: str
+) -> None:
+    with ScoreFile.open(folder, "anna") as file:
+        made = fill(file, [1, 2], masks=masks, plan=Plan(blind=True))
+    away.mkdir()
+    path = Path(shutil.copy(file.path, away))
+    for place, ends in ((away, end == "there"), (folder, end == "here")):
+        with ScoreFile.open(place, "anna") as file:
+            if place == away:
+                file.keep(made.uid, 1, Score(5))
+            if ends:
+                file.end(made.uid)
+    with pytest.raises(ConflictsFound) as found:
+        import_scores(folder, path)
+    (words,) = conflict_words(found.value.conflicts)
+    (conflict,) = found.value.conflicts
+    name = made.masks[conflict.item.mask].name if end else "AB"[conflict.item.mask]
+    assert words == f"z = {conflict.item.z}, {name}: here 1, in the other file 5"
+
+
+def test_conflicts_of_several_sessions_say_of_which(fill: Fill, folder: Path, away: Path) -> None:
+    with ScoreFile.open(folder, "anna") as file:
+        made = [fill(file, [1]), fill(file, [2])]
+    away.mkdir()
+    path = Path(shutil.copy(file.path, away))
+    with ScoreFile.open(away, "anna") as file:
+        for one in made:
+            file.keep(one.uid, 1, Score(5))
+    with pytest.raises(ConflictsFound) as found:
+        import_scores(folder, path)
+    words = conflict_words(found.value.conflicts)
+    titles = distinct_titles(made)
+    assert [line.split(";")[0] for line in words] == [titles[one.uid] for one in made]
+
+
+def test_titles_that_are_alike_get_the_time_of_day(session: Session) -> None:
+    def at(uid: str, created: str, reviewer: str = "anna") -> Session:
+        return replace(session, uid=uid, created=created, reviewer=reviewer)
+
+    alone = at("c", "2026-01-01T10:20:30.000+00:00", "bert")
+    early, late = (at(uid, f"2026-01-01T10:{uid}:30.000+00:00") for uid in ("20", "45"))
+    titles = distinct_titles([early, late, alone])
+    assert titles["c"] == session.title
+    assert titles["20"].startswith(f"{session.title}, ")
+    assert titles["20"].endswith(":20")
+    assert titles["45"].endswith(":45")
+    soon = at("s", "2026-01-01T10:20:31.000+00:00")
+    assert [title[-5:] for title in distinct_titles([early, soon]).values()] == ["20:30", "20:31"]

@@ -95,6 +95,7 @@ def test_the_csv_has_a_line_each(some: Suspects, tmp_path: Path) -> None:
         (lambda found: found["origin"].update(settings=[1]), "damaged"),
         (lambda found: found["origin"]["settings"].update(earlier=[{"kinds": []}]), "damaged"),
         (lambda found: found["origin"]["settings"].update(earlier=7), "damaged"),
+        (lambda found: found["origin"]["settings"].update(left_out=[3]), "damaged"),
     ],
 )
 def test_a_damaged_file_says_so(some: Suspects, tmp_path: Path, spoil: Any, said: str) -> None:

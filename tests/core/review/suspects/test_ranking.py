@@ -70,6 +70,26 @@ def test_many_at_once_are_cut_before_they_are_held() -> None:
     assert sum(map(len, strongest._rows)) == 3
 
 
+def test_what_is_left_out_is_told_by_kind_and_no_place_loses_a_kind() -> None:
+    strongest = Strongest(2)
+    strongest.add(
+        np.concatenate(
+            [
+                row("confidence", 0.5, (0, 10, 0, 10)),
+                row("models", 0.1, (1, 9, 1, 9)),
+                row("flips", 0.4, (50, 60, 0, 10)),
+                row("hole", 0.2, (80, 90, 0, 10)),
+                row("neighbours", 0.1, (80, 90, 1, 10)),
+            ]
+        )
+    )
+    bits = [1 << KINDS.index("confidence") | 1 << KINDS.index("models"), 1 << KINDS.index("flips")]
+    assert strongest.ranked()["kinds"].tolist() == bits
+    assert strongest.dropped == 1
+    named = {KINDS[place] for place in np.flatnonzero(strongest.dropped_of)}
+    assert named == {"hole", "neighbours"}
+
+
 def test_a_line_of_unsure_pixels_is_a_border_and_no_place() -> None:
     chance, mask = np.zeros((60, 60), np.float32), np.zeros((60, 60), np.uint8)
     chance[:, 30] = 0.5

@@ -32,6 +32,7 @@ from napari_xseg.review.suspects.masks import (
     open_mask,
 )
 from napari_xseg.review.suspects.run import find_suspects
+from napari_xseg.review.suspects.table import Suspects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,6 +204,46 @@ def test_memory_is_that_of_a_few_slices_and_of_those_kept(
         assert 0 < len(suspects) <= 50
         assert any(isinstance(event, Message) and "left out" in event.text for event in events)
     assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_a_shorter_list_is_the_beginning_of_a_longer_one(
+    job_of: Any, finish: Any, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(0, 3, (5, 64, 64)).astype(np.uint8)
+    images = random.integers(0, 999, values.shape).astype(np.uint16)
+    kept = tmp_path / "s.json"
+    few, many = (
+        finish(
+            find_suspects(
+                job_of(
+                    images,
+                    values,
+                    keep=keep,
+                    limits={0: 9, 1: 9, 2: 9},
+                    targets=Targets(kept, overwrite=True),
+                )
+            )
+        )[0]
+        for keep in (9, 100_000)
+    )
+    assert len(few) == 9 < len(many)
+    assert np.array_equal(few.rows, many.rows[:9])
+    assert read_suspects(kept).origin.settings["left_out"] == {}
+
+
+def test_what_was_left_out_is_kept_by_kind(job_of: Any, finish: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(0, 3, (5, 64, 64)).astype(np.uint8)
+    images = random.integers(0, 999, values.shape).astype(np.uint16)
+    targets = Targets(tmp_path / "s.json")
+    limits = {0: 9, 1: 9, 2: 9}
+    full, _ = finish(find_suspects(job_of(images, values, limits=limits)))
+    finish(find_suspects(job_of(images, values, keep=9, limits=limits, targets=targets)))
+    left_out = read_suspects(tmp_path / "s.json").origin.settings["left_out"]
+    rest = Suspects(full.classes, full.rows[9:])
+    assert left_out == {kind: len(rest.of_kinds([kind])) for kind in left_out}
+    assert left_out["fragment"] > 0
 
 
 def test_a_model_alone_looks_at_its_own_mask(
