@@ -16,6 +16,7 @@ from napari_xseg.gui.lazy import LazyImage
 from napari_xseg.gui.opening import NeedsUnlabelled, Opened, open_pair, open_path
 from napari_xseg.gui.reader import ask_unlabelled
 from napari_xseg.gui.side_by_side import folder_of_slices, says_labels
+from napari_xseg.gui.telling import in_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from napari_xseg.gui.session import Session
 
     Found = list[tuple[Opened, list[tuple[Any, dict[str, Any], str]]]]
+
+
+# Faults that one notification tells.
+TOLD = 3
 
 
 class Opener(QObject):
@@ -101,10 +106,8 @@ class Opener(QObject):
                     self._show_layers(layers)
             except XsegError as error:
                 faults.append(error)
-        if len(faults) > 1:
-            faults = [XsegError(f"{len(faults)} things were not opened, the first: {faults[0]}")]
-        for fault in faults:
-            self._session.show_error(fault)
+        if faults:
+            self._session.show_error(_in_one(faults))
 
     def _show_layers(self, layers: list[tuple[Any, dict[str, Any], str]]) -> None:
         session = self._session
@@ -206,6 +209,17 @@ def read_all(paths: list[Path], unlabelled: Unlabelled) -> tuple[Found, list[Xse
             except XsegError as error:
                 faults.append(error)
     return [(one, one.layers()) for one in opened], faults
+
+
+def _in_one(faults: list[XsegError]) -> XsegError:
+    """What could not be opened, in one notification."""
+    if len(faults) == 1:
+        return faults[0]
+    lines = [f"{len(faults)} things were not opened."]
+    lines.extend(in_lines(str(fault)) for fault in faults[:TOLD])
+    if len(faults) > TOLD:
+        lines.append(f"And {len(faults) - TOLD} more.")
+    return XsegError("\n".join(lines))
 
 
 def _files_of(metadata: dict[str, Any]) -> tuple[Any, ...] | None:

@@ -211,8 +211,16 @@ def test_of_several_the_good_ones_open_and_the_wrong_one_is_named(
     gone = tmp_path / "gone.tif"
     assert drop(bar, bad, gone)
     wait_idle(bar.session)
-    assert said[1].startswith("2 things were not opened, the first: ")
-    assert "bad.tif" in said[1]
+    several, first, where, second, same = said[1].splitlines()
+    assert several == "2 things were not opened."
+    assert first.startswith("bad.tif: ")
+    assert second.startswith("gone.tif: ")
+    assert where == same == str(tmp_path)
+    others = [tmp_path / f"gone{number}.npy" for number in range(4)]
+    assert drop(bar, *others)
+    wait_idle(bar.session)
+    assert said[2].splitlines()[0] == "4 things were not opened."
+    assert said[2].splitlines()[-1] == "And 1 more."
 
 
 def test_a_folder_dropped_twice_is_one_layer(
