@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import tempfile
@@ -44,6 +45,9 @@ SAVED_UP = 1.0
 FIRST = 0.5
 FIRST_STEPS = 20
 SLOW = 3.0
+# Seconds from which on the first one comes though less than it costs was saved up: it is paid back
+# before the next. What it costs is a guess then, and a high one where the processor is busy.
+OWED = 1.0
 # Seconds between two previews of the same view.
 INTERVAL = 0.25
 # Seconds that a whole slice may take; where it takes more, what is seen of it is predicted.
@@ -52,8 +56,9 @@ WHOLE = 0.5
 PART = 1.0
 # A whole slice may take so many times what the small crop says: it needs kernels of its own.
 DOUBT = 1.5
-# Side of the crop that is timed before there was a preview, in pixels.
-PROBE = 96
+# Side of the crop that is timed before there was a preview, in pixels, and how often: the least
+# counts, since a busy window delays one by several times what it takes.
+PROBE, PROBES = 96, 4
 
 
 class Budget:
@@ -136,7 +141,7 @@ class Previewer:
     def _due(self, view: View, steps: int, seconds: float) -> bool:
         if seconds < FIRST or (steps < FIRST_STEPS and seconds < SLOW):
             return False
-        if self.budget.left(seconds) <= 0:
+        if self.budget.left(seconds, math.inf) <= 0:  # of what is saved up nothing is lost yet
             return False
         return not self._is_last(view) or time.perf_counter() - self._last_at >= INTERVAL
 
@@ -158,7 +163,8 @@ class Previewer:
         pixels = pixels_of(scene.size, self._config)
         expected = self._extra + pixels * self._pace(network)
         expected += time.perf_counter() - begun
-        if self.budget.left(seconds, expected) < expected:
+        owed = not self._paces and seconds >= OWED and expected <= PART
+        if not owed and self.budget.left(seconds, expected) < expected:
             return None
         start = time.perf_counter()
         mask, took = self._predict(network, scene.x, scene.size)
@@ -193,7 +199,7 @@ class Previewer:
             channels = [np.zeros((length, length), np.float32)] * (2 * self._config.context + 1)
             x = window_input(channels, (0, length, 0, length), self._config)
             took = self._predict(network, x, (length, length))[1]
-            if took < PART / 10:  # the first one builds kernels
+            for _ in range(PROBES if took < PART / 10 else 0):  # the first one builds kernels
                 took = min(took, self._predict(network, x, (length, length))[1])
             self._guess = DOUBT * took / pixels_of((length, length), self._config)
         return self._guess

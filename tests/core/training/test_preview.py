@@ -285,6 +285,29 @@ def test_a_preview_waits_until_it_can_be_afforded(
     assert previewer.budget.spent - 2.0 == pytest.approx(event.seconds)  # type: ignore[attr-defined]
 
 
+def test_the_first_one_is_paid_back_before_the_next(
+    previewer: Previewer, quick: TrainConfig, tmp_path: Path
+) -> None:
+    network = network_of(quick)
+    first, second = (View(z, WHOLE, tmp_path) for z in (3, 4))
+    previewer._extra = 0.6
+    assert not list(previewer.after_step(first, network, 30, 0.9))
+    assert list(previewer.after_step(first, network, 31, 1.1))
+    previewer.budget.spent = previewer._extra = 0.6
+    assert not list(previewer.after_step(second, network, 40, 3.0))
+    previewer._extra = 0.6
+    assert list(previewer.after_step(second, network, 400, 60.0))
+
+
+def test_a_slow_first_one_is_saved_up_for(
+    previewer: Previewer, quick: TrainConfig, tmp_path: Path
+) -> None:
+    network, view = network_of(quick), View(3, WHOLE, tmp_path)
+    previewer._extra = 1.5
+    assert not list(previewer.after_step(view, network, 30, 5.0))
+    assert list(previewer.after_step(view, network, 30, 60.0))
+
+
 def test_a_fifth_of_the_training_may_be_spent_and_little_of_it_saved_up() -> None:
     budget = Budget()
     assert budget.left(2.0) == pytest.approx(0.36)
