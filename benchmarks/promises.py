@@ -19,7 +19,7 @@ CAUGHT_SIZE = 20
 CURVE_SIZES = (1, 5, 20, 65)
 CURVE_NOISE = {"off": "no noise", "toggle": "random noise", "only": "noisy slices only"}
 CURVE_STD = (0.0, 2500.0, 5000.0, 10000.0)
-DOCKS = ("label", "train", "predict", "review")
+DOCKS = ("label", "train", "predict", "review", "experiments")
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,7 @@ TOPICS: dict[str, tuple[Promise, ...]] = {
         Promise("still_max", "at most", "ms", 0),
         Promise("train_p95", "the same while training, 95th percentile", "ms", 0, most=60),
         Promise("train_max", "at most", "ms", 0, most=100),
+        Promise("train_stolen", "core time that the host gave to others meanwhile", "s", 2),
         Promise("first_preview", "from *Train* to the first mask in view", "s", 1),
         Promise("preview_share", "previews, of the training time", "%", 0, most=20),
         Promise("previews", "previews a second", digits=1),

@@ -157,7 +157,9 @@ def measure(window: Window, folder: Path) -> dict[str, float]:
     window.wait(lambda: any(isinstance(event, Preview) for event in heard))
     figures["first_preview"] = time.perf_counter() - start
     window.lateness(WARM_UP, lambda: not job.over)
+    stolen = core_seconds_stolen()
     figures |= summary("train", window.lateness(SECONDS - WARM_UP - 15, lambda: not job.over))
+    figures["train_stolen"] = core_seconds_stolen() - stolen
     steps = [event for event in heard if isinstance(event, StepDone)]
     shown = [event for event in heard if isinstance(event, Preview)]
     figures["pace"] = steps[-1].step / steps[-1].seconds
@@ -209,6 +211,13 @@ def one_slice(window: Window, images: Images, z: int) -> float:
     seconds = time.perf_counter() - start
     window.wait(lambda: job.over)
     return seconds
+
+
+def core_seconds_stolen() -> float:
+    """Seconds since the start that a virtual machine's host gave to others; 0 where unknown."""
+    import psutil
+
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
 def summary(name: str, late: NDArray[np.float64]) -> dict[str, float]:

@@ -10,6 +10,8 @@ One JSON object a line each way, over stdin and stdout. To the engine:
 - `{"do": "look_at", "job": n, "view": {..} | null}`: have a training show its mask of
   what `events.View.to_dict` says, or of nothing any more
 - `{"do": "use_threads", "job": n, "threads": k | null}`: null for as many as it began with
+- `{"do": "rest", "job": n, "seconds": s}`: have a training leave the processor alone for
+  so long, from the next step on
 - `{"do": "ping", "n": k}`
 
 From the engine:
@@ -158,6 +160,8 @@ class Engine:
                 job.control.look_at(None if view is None else View.from_dict(view))
             case "use_threads":
                 job.control.use_threads(order["threads"])
+            case "rest":
+                job.control.rest(order["seconds"])
 
     def _state(self, job: Job) -> str:
         if job.number in self._waiting:

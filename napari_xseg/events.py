@@ -14,8 +14,9 @@ from typing import Any, Literal, Self
 Box = tuple[int, int, int, int]
 """(y0, y1, x0, x1) in pixels of a slice, half open."""
 
-# Seconds between two looks of a paused job.
+# Seconds between two looks of a paused job, and the longest rest.
 _LOOK_AGAIN = 0.02
+_LONGEST_REST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,7 @@ class Control:
         self._paused = False
         self._view: View | None = None
         self._threads: int | None = None
+        self._rests_until = 0.0
 
     def stop(self) -> None:
         """Ask the job to end after the current step, its model saved."""
@@ -251,6 +253,10 @@ class Control:
     def use_threads(self, count: int | None) -> None:
         """Ask the job to compute in so many threads; None for as many as it began with."""
         self._threads = count
+
+    def rest(self, seconds: float) -> None:
+        """Ask the job to leave the processor alone from the next step on, 0.1 s at most."""
+        self._rests_until = time.monotonic() + min(seconds, _LONGEST_REST)
 
     @property
     def stopped(self) -> bool:
@@ -276,3 +282,12 @@ class Control:
         """Return at once, or when the pause ends or a stop is asked for."""
         while self._paused and not self._stopped:
             time.sleep(_LOOK_AGAIN)
+
+    def rest_if_asked(self) -> float:
+        """Return when the rest asked for is over or a stop is asked for: after 0.0 s or so many."""
+        if time.monotonic() >= self._rests_until:
+            return 0.0
+        begun = time.monotonic()
+        while not self._stopped and (left := self._rests_until - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_AGAIN))
+        return time.monotonic() - begun

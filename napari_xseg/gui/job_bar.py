@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 # Seconds that a stop may take before "Stop now" is offered; between two looks at the job's state,
 # which follows an order when the engine has answered.
 PATIENCE, LOOK = 1.0, 0.25
-# Milliseconds between two paints of the bar, however often the job says something.
+# Milliseconds between two paints of what a job says, however often it says something: each
+# repaints the window.
 PACE = 500
 PHASES = {
     "read": "Reading slices",
@@ -97,11 +98,12 @@ class JobBar(QWidget):
         self._pausable = pausable
         self._starts: list[QPushButton] = []
         self._now: tuple[int, int, str] = (0, 1, "")
+        self._unsaid: str | None = None  # of the job, not shown yet
         self._stopped_at: float | None = None
         self._stepped_at: float | None = None
         self._step_seconds = 0.0
         self._make_widgets()
-        self._paint = self._timer(PACE, self._show_progress, single=True)
+        self._paint = self._timer(PACE, self._show_heard, single=True)
         self._watch = self._timer(int(1000 * LOOK), self._on_state)
         self._show_buttons()
 
@@ -171,7 +173,7 @@ class JobBar(QWidget):
             self._job.state_changed.disconnect(self._on_state)
             self._job.ended.disconnect(self._on_end)
         self._job = None if job is None or job.over else job
-        self._stopped_at = self._stepped_at = None
+        self._stopped_at = self._stepped_at = self._unsaid = None
         if self._job is not None:
             self._job.events.connect(self.hear)
             self._job.state_changed.connect(self._on_state)
@@ -181,15 +183,14 @@ class JobBar(QWidget):
             self._watch.start()
             self.say("Reading slices")
             self.hear(heard or [])
+            self._show_heard()
             self._on_state()
         self._show_buttons()
 
     def hear(self, events: list[Event]) -> None:
         """Take in what the job says."""
         for event in events:
-            words = phase_words(event)
-            if words is not None and not self._waits():
-                self.say(words)
+            self._unsaid = phase_words(event) or self._unsaid
             match event:
                 case Message(text=text):
                     self.show_message(text)
@@ -200,9 +201,11 @@ class JobBar(QWidget):
                     self._set_progress(done, total, _left(done, total, seconds))
                 case SlicesDone():
                     self._note_step()
+        self._show_soon()
 
     def say(self, words: str) -> None:
         """Show what is being done; empty words take the line away."""
+        self._unsaid = None
         self.phase.setText(words)
         self.phase.setVisible(bool(words))
 
@@ -280,8 +283,16 @@ class JobBar(QWidget):
 
     def _set_progress(self, done: int, total: int, left: str) -> None:
         self._now = (done, total, left)
+        self._show_soon()
+
+    def _show_soon(self) -> None:
         if not self._paint.isActive():
             self._paint.start()
+
+    def _show_heard(self) -> None:
+        if self._unsaid is not None and not self._waits():
+            self.say(self._unsaid)
+        self._show_progress()
 
     def _show_progress(self) -> None:
         done, total, left = self._now

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from napari_xseg.data.plane_index import Box
     from napari_xseg.data.volume import Volume
 
-# Bytes of slices that are kept, and how many there are at least and at most.
-KEPT_BYTES, KEPT_LEAST, KEPT_MOST = 128 << 20, 3, 48
+# Bytes of slices that are kept, and how many there are at least.
+KEPT_BYTES, KEPT_LEAST = 128 << 20, 3
 # What napari's 3D view may load at once: beyond it the graphics driver may end the process.
 MOST_BYTES = 2 << 30
 
@@ -41,7 +41,7 @@ class SlicesOnDisk(LazyPlanes):
 
     def __init__(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
         room = KEPT_BYTES // (shape[1] * shape[2] * dtype.itemsize)
-        kept = min(max(room, KEPT_LEAST), KEPT_MOST)
+        kept = max(room, KEPT_LEAST)
         super().__init__(shape, self._read, kept, dtype)
         self.on_fault: Callable[[XsegError], None] = show_fault
         self._faulty: set[int] = set()

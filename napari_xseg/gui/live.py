@@ -11,6 +11,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_xseg.events import Preview, View
+from napari_xseg.gui.drawing import Drawing
 from napari_xseg.jobs import SliceRequest
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class LivePreview:
         self._sources = (dims.current_step, dims.ndisplay, dims.order, camera.zoom, camera.center)
         for event in self._sources:
             event.connect(self._on_move)
+        self._drawing = Drawing(session.viewer)
+        self._drawing.slow.connect(self._make_room)
         session.image_changed.connect(self._on_move)
         session.model_changed.connect(self._on_move)
 
@@ -119,6 +122,7 @@ class LivePreview:
         """Ask for nothing more."""
         for event in self._sources:
             event.disconnect(self._on_move)
+        self._drawing.close()
         self._moved.stop()
         self._calm.stop()
         self._training = None
@@ -136,6 +140,10 @@ class LivePreview:
     def _rest(self) -> None:
         if self._training is not None:
             self._training.use_threads(None)
+
+    def _make_room(self, seconds: float) -> None:
+        if self._training is not None:
+            self._training.rest(seconds)
 
     def _ask(self) -> None:
         self._wanted = None

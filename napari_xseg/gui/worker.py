@@ -49,6 +49,9 @@ class Running(Protocol):
     def use_threads(self, count: int | None) -> None:
         """Compute in so many threads; None for the default."""
 
+    def rest(self, seconds: float) -> None:
+        """Leave the processor alone for so long."""
+
     @property
     def state(self) -> str:
         """Where it is: waiting, running, paused, stopping or over."""
@@ -147,6 +150,13 @@ class Job:
         if count != self._threads:
             self._threads = count
             self._tell("use_threads", count)
+
+    def rest(self, seconds: float) -> None:
+        """Leave the processor to the window for so long, where the job allows it."""
+        with self._lock:
+            running = self._running
+        if running is not None:
+            running.rest(seconds)
 
     def _tell(self, order: str, *values: Any) -> None:
         with self._lock:

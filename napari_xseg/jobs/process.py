@@ -260,11 +260,15 @@ def _environment() -> dict[str, str]:
 
 
 def _apart() -> dict[str, Any]:
-    """A session of its own: Ctrl+C in the terminal is for the parent, who decides."""
+    """A group of its own: Ctrl+C in the terminal is for the parent, who decides.
+
+    In the parent's session all the same: where Linux shares the processor out by session
+    first, how nice a process is counts within its session only.
+    """
     if sys.platform == "win32":
         return {
             "creationflags": subprocess.BELOW_NORMAL_PRIORITY_CLASS
             | subprocess.CREATE_NO_WINDOW
             | subprocess.CREATE_NEW_PROCESS_GROUP
         }
-    return {"start_new_session": True}
+    return {"process_group": 0}

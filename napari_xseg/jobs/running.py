@@ -83,6 +83,10 @@ class Running:
         """
         self._process.send("use_threads", job=self._number, threads=count)
 
+    def rest(self, seconds: float) -> None:
+        """Have a training leave the processor alone for so long, from the next step on."""
+        self._process.send("rest", job=self._number, seconds=seconds)
+
     def close(self) -> None:
         """Listen no more: the job, unless it is over, is stopped after its current step."""
         self._process.drop(self._number)

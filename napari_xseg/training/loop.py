@@ -24,7 +24,7 @@ def train(job: TrainJob, control: Control | None = None) -> Iterator[Event]:
         Stops or pauses the run between two steps. A stopped run keeps its best
         model, and `resume` goes on with it. Where it has a view, the run shows what
         the model makes of that; a run under a time limit computes in as many threads
-        as it says.
+        as it says. On a processor it rests when asked to.
 
     Yields
     ------
@@ -47,6 +47,7 @@ def train(job: TrainJob, control: Control | None = None) -> Iterator[Event]:
             if control.stopped:
                 break
             run.use_threads(control.threads)
+            run.rest(control)
             loss = yield from run.step()
             yield StepDone(run.steps, run.length.steps or 0, loss, run.learning_rate, run.seconds)
             if run.look_is_due():

@@ -206,6 +206,11 @@ class Run:
         if free and wanted != torch.get_num_threads():
             torch.set_num_threads(wanted)
 
+    def rest(self, control: Control) -> None:
+        """Leave the processor to others while they ask for it; that is training time too."""
+        if self.device.type == "cpu":
+            self.seconds += control.rest_if_asked()
+
     def step(self) -> Generator[Event, None, float]:
         """One optimiser step; halves the batch where memory does not suffice. Gives the loss."""
         start = time.perf_counter()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_xseg import events
 from napari_xseg.events import Control, Finished, StepDone, View
 
 
@@ -82,6 +83,34 @@ def test_the_latest_view_and_threads_count() -> None:
     control.look_at(None)
     control.use_threads(None)
     assert (control.view, control.threads) == (None, None)
+
+
+def test_a_rest_ends_by_itself_or_with_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = [100.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+        if len(slept) == stop_at:
+            control.stop()
+
+    monkeypatch.setattr(events.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(events.time, "sleep", sleep)
+    control, stop_at = Control(), 0
+    assert control.rest_if_asked() == 0.0
+    assert not slept
+    control.rest(0.05)
+    assert control.rest_if_asked() == pytest.approx(0.05)
+    assert sum(slept) == pytest.approx(0.05)
+    assert control.rest_if_asked() == 0.0  # once
+    control.rest(7.0)
+    assert control.rest_if_asked() == pytest.approx(0.1)
+    assert sum(slept) == pytest.approx(0.15)
+    slept.clear()
+    stop_at = 1
+    control.rest(0.1)
+    control.rest_if_asked()
+    assert len(slept) == 1
 
 
 @pytest.mark.parametrize("images", [None, {"file": "a.raw", "planes": [1, 2]}])

@@ -64,6 +64,9 @@ class FakeRunning:
     def use_threads(self, count: int | None) -> None:
         self._order("use_threads", count)
 
+    def rest(self, seconds: float) -> None:
+        self._order("rest", seconds)
+
     def _order(self, what: str, value: Any) -> None:
         self.orders.append((what, value))
 

@@ -83,6 +83,27 @@ def test_shows_phase_progress_and_time_left(
     assert fake_engine.running[0].orders[-1] == ("stop", None)
 
 
+def test_steps_in_quick_succession_are_painted_together(
+    session: Session, fake_engine: FakeEngine, bar: JobBar, qtbot: Any
+) -> None:
+    job = begin(session, fake_engine, bar, [UNTIL_STOPPED])
+    qtbot.waitUntil(lambda: job.state == "running")
+    shown = [bar.phase.text()]
+    for step in range(1, 200):
+        bar.hear([StepDone(step, 3100, 0.05, 0.01, 0.02 * step)])
+        if bar.phase.text() != shown[-1]:
+            shown.append(bar.phase.text())
+    assert len(shown) == 1
+    qtbot.waitUntil(lambda: bar.phase.text() == "Step 199 of 3,100")
+    job.pause()
+    assert bar.phase.text() == "Paused"
+    bar.hear([StepDone(200, 3100, 0.05, 0.01, 4.0)])
+    qtbot.wait(2 * job_bar.PACE)
+    assert bar.phase.text() == "Paused"
+    job.stop()
+    qtbot.waitUntil(lambda: job.over)
+
+
 def test_start_buttons_make_room_while_a_job_runs(
     session: Session, fake_engine: FakeEngine, bar: JobBar, qtbot: Any
 ) -> None:

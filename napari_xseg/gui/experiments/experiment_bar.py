@@ -18,9 +18,7 @@ class ExperimentBar(JobBar):
     def hear(self, events: list[Event]) -> None:
         """Take in what the experiment says."""
         for event in events:
-            words = self._words(event)
-            if words is not None and not self._waits():
-                self.say(words)
+            self._unsaid = self._words(event) or self._unsaid
             if isinstance(event, Message):
                 self.show_message(event.text)
             elif isinstance(event, StepDone):
@@ -29,6 +27,7 @@ class ExperimentBar(JobBar):
                 left = "" if math.isnan(event.left) else f"{time_words(event.left)} left"
                 count = f"{event.done} of {event.total}"
                 self._set_progress(event.done, event.total, f"{count}, {left}" if left else count)
+        self._show_soon()
 
     def _words(self, event: Event) -> str | None:
         match event:

@@ -212,8 +212,9 @@ class PrefillPanel(QWidget):
     # -- what changes elsewhere ---------------------------------------------
 
     def _on_dims(self, _: object = None) -> None:
-        if self.session.z != self._z:
-            self._z = self.session.z
+        z = self.session.z
+        if z != self._z:
+            self._z = z
             self.prefill.hide()
             self._calm.start()
 

@@ -71,7 +71,7 @@ class Looks(Request):
     def run(self, control=None):
         while control.view is None or control.view.images is None:
             time.sleep(0.01)
-        yield Message(f"{control.view} {control.threads}")
+        yield Message(f"{control.view} {control.threads} {control._rests_until > 0}")
         while control.view is not None:
             time.sleep(0.01)
         yield Message("None")

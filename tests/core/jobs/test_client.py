@@ -121,6 +121,17 @@ def test_stop_now_ends_the_jobs_that_wait_too(engine: Engine, pretend: ModuleTyp
     assert len(list(engine.submit(pretend.Steps(count=2)))) == 4
 
 
+@pytest.mark.skipif(not hasattr(os, "getsid"), reason="no sessions")
+def test_it_is_in_its_parents_session_where_being_nice_counts(
+    engine: Engine, pretend: ModuleType
+) -> None:
+    list(engine.submit(pretend.Steps(count=1)))
+    pid = engine.pid
+    assert pid is not None
+    assert os.getsid(pid) == os.getsid(0)
+    assert os.getpgid(pid) == pid  # Ctrl+C does not reach it
+
+
 def test_closing_ends_the_jobs_that_wait_without_a_word(pretend: ModuleType) -> None:
     engine = Engine()
     first = engine.submit(pretend.Steps(count=1000, seconds=0.01))
@@ -131,7 +142,9 @@ def test_closing_ends_the_jobs_that_wait_without_a_word(pretend: ModuleType) -> 
     assert list(second) == []
 
 
-def test_a_view_and_threads_cross(engine: Engine, pretend: ModuleType, tmp_path: Path) -> None:
+def test_a_view_threads_and_a_rest_cross(
+    engine: Engine, pretend: ModuleType, tmp_path: Path
+) -> None:
     view = View(3, (0, 4, 1, 5), tmp_path, {"path": "here"})
     job = engine.submit(pretend.Looks())
     other = engine.submit(pretend.Looks())
@@ -139,8 +152,9 @@ def test_a_view_and_threads_cross(engine: Engine, pretend: ModuleType, tmp_path:
     other.use_threads(None)
     job.use_threads(2)
     job.look_at(View(1, (0, 1, 0, 1), tmp_path))
+    job.rest(0.1)
     job.look_at(view)
-    assert next(job) == Message(f"{view} 2")
+    assert next(job) == Message(f"{view} 2 True")
     job.look_at(None)
     other.stop()
     assert list(job) == [Message("None")]

@@ -1,4 +1,4 @@
-"""Threads that a training computes in, changed while it runs."""
+"""Threads that a training computes in, and its rests, as it is told while it runs."""
 
 from __future__ import annotations
 
@@ -34,3 +34,17 @@ def test_threads_follow_the_control_where_nothing_is_reproducible(
     assert torch.get_num_threads() == 1
     length = {} if "steps" in fixed else {"time_limit": 60.0}
     assert counts(make_job(out=tmp_path / "fixed", **length, **fixed)) == {1}
+
+
+def test_a_rest_is_time_of_the_training(make_job: MakeJob, tmp_path: Path) -> None:
+    class Rests(Control):
+        def rest_if_asked(self) -> float:
+            return 0.05
+
+    found = [
+        event
+        for event in train(make_job(out=tmp_path / "run", steps=4), Rests())
+        if isinstance(event, StepDone)
+    ]
+    assert [event.step for event in found] == [1, 2, 3, 4]
+    assert all(event.seconds >= 0.05 * event.step for event in found)

@@ -208,6 +208,7 @@ def test_training_goes_on_without_the_dock_and_is_shown_again(
     viewer.window.add_dock_widget(again, name="Train", area="right")
     qtbot.waitUntil(lambda: again.bar.bar.value() == 30)
     assert again.bar.phase.text() == "Step 30 of 90"
+    qtbot.waitUntil(again.bar.stop.isVisible)
     assert again.panel.curves._training is not None
     assert len(again.panel.curves._training.loss) == 30
     press(again.bar.stop, qtbot)
