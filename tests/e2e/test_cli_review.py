@@ -32,9 +32,9 @@ COMMANDS = ("new", "next", "score", "undo", "end", "summary", "export", "import"
 
 @pytest.fixture
 def masks(tiny: SamplePaths, tmp_path: Path) -> list[Path]:
-    """The labels as a mask, and a worse one."""
+    """The labels as a mask, and a worse one; names that no fingerprint has in it."""
     truth = np.stack([tifffile.imread(path) for path in sorted(tiny.labels.iterdir())])
-    paths = [tmp_path / "good.tif", tmp_path / "bad.tif"]
+    paths = [tmp_path / "good.tif", tmp_path / "poor.tif"]
     for path, planes in zip(paths, (truth, np.roll(truth, 5, axis=2)), strict=True):
         tifffile.imwrite(path, planes, photometric="minisblack")
     return paths
@@ -144,7 +144,7 @@ def test_a_blind_session_names_no_mask_before_its_end(
     said.append((tmp_path / "report" / "report.html").read_text(encoding="utf-8"))
     for text in said[1:]:
         assert "good" not in text
-        assert "bad" not in text
+        assert "poor" not in text
     assert "A blind session is under way" in said[-1]
     ended = review("end")
     first, second = re.search(r"the masks were: (\w+), (\w+)", ended).groups()  # type: ignore[union-attr]
@@ -215,7 +215,7 @@ def test_scores_of_another_mask_are_refused(
     assert main([str(word) for word in [*words, "--reviewer", "bert"]]) == 0
     file = other / "reviews" / "bert.sqlite"
     line = refused("review", "import", file, "--project", project)
-    assert "scores the mask bad" in line
+    assert "scores the mask poor" in line
     assert "none of those of this project" in line
     more = ("--mask", masks[1], "--images", tiny.images)
     assert "0 scores and 1 session of bert" in review("import", file, *more)

@@ -122,13 +122,29 @@ def test_what_a_killed_worker_had_is_gone_on_with(
     source: Source, tmp_path: Path, cluster: LocalCluster
 ) -> None:
     suite = small(source, tmp_path / "out", 40)
+
+    def die_after_a_look() -> int:
+        from napari_xseg.training.run import Run
+
+        step = Run.step
+
+        def look_then_die(run: Run) -> object:
+            if run.steps == 9:
+                run.next_look = 0.0
+            elif run.steps == 20:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return step(run)
+
+        Run.step = look_then_die  # type: ignore[assignment, method-assign]
+        return os.getpid()
+
     with Client(cluster) as client:
-        (pid,) = client.run(os.getpid).values()
-        thread = when(suite.folder, lambda: os.kill(pid, signal.SIGKILL))
+        (pid,) = client.run(die_after_a_look).values()
         events = list(run_parallel(suite, scheduler=cluster.scheduler_address))
-        thread.join()
-        assert client.run(os.getpid) != [pid]
+        assert pid not in client.run(os.getpid).values()
     assert reasons(events) == ["done", "done"]
+    looks = [path.read_text(encoding="utf-8") for path in suite.runs.glob("*/history.csv")]
+    assert any("\n10," in rows for rows in looks)  # of the training that was killed
 
 
 def test_a_scheduler_without_workers_says_that_it_waits(source: Source, tmp_path: Path) -> None:
