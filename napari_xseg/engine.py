@@ -44,7 +44,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_xseg.errors import XsegError
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 NICENESS = 10
 _LONG = 2.0  # s of a job that may have read many slices
+_LOOK = 0.5  # s between two looks of an idle engine at signals
 # How long OpenMP's idle threads spin before they sleep. Spinning on, as they do by default,
 # starves whoever shares the processor, and themselves; sleeping at once halves the speed.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
@@ -123,7 +124,7 @@ class Engine:
 
     def work(self) -> None:
         """Do job after job, until told to leave."""
-        while (number := self._turns.get()) is not None and not self._leaving:
+        while (number := self._next()) is not None and not self._leaving:
             job = self._waiting.pop(number, None)
             if job is not None:
                 start = time.monotonic()
@@ -134,6 +135,12 @@ class Engine:
                     gc.collect()
         for number in list(self._waiting):
             self._end_unbegun(number)
+
+    def _next(self) -> int | None:
+        # A signal that comes just before the wait begins is handled after it: no wait is endless.
+        while True:
+            with suppress(Empty):
+                return self._turns.get(timeout=_LOOK)
 
     def _answer(self, order: dict[str, Any]) -> None:
         match order["do"]:

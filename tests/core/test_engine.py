@@ -22,7 +22,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and priorities
 
 # A job's class needs from_dict and plain: no package of ours is imported for these.
 JOBS = """
-import os, sys, time
+import os, signal, sys, threading, time
 from napari_xseg.errors import XsegError
 
 class Job:
@@ -56,6 +56,15 @@ class Prints(Job):
         os.write(1, b"from below\\n")
         sys.stdin.read()
         yield {"printed": True}
+
+class Signals(Job):  # one that finds the main thread asleep, and does not wake it
+    def plain(self, control):
+        def send():
+            time.sleep(0.3)
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+        threading.Thread(target=send).start()
+        yield {"will": "send"}
 
 class Mends(Job):
     def plain(self, control):
@@ -231,6 +240,14 @@ def test_an_idle_engine_obeys_a_signal(connect: Connect) -> None:
     wire.send("ping", n=1)
     wire.until("pong")
     wire.process.send_signal(signal.SIGTERM)
+    assert wire.process.wait(20) == 0
+
+
+@posix
+def test_an_idle_engine_obeys_a_signal_that_did_not_wake_it(connect: Connect) -> None:
+    wire = connect()
+    wire.run("Signals")
+    wire.until("over")
     assert wire.process.wait(20) == 0
 
 
