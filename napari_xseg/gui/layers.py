@@ -126,11 +126,19 @@ class Layers:
         return layer
 
     def add_image(
-        self, data: Any, *, kind: Kind, name: str, image: Image | None = None, **options: Any
+        self,
+        data: Any,
+        *,
+        kind: Kind,
+        name: str,
+        image: Image | None = None,
+        metadata: dict[str, Any] | None = None,
+        **options: Any,
     ) -> Image:
-        """Add an Image layer of ours, such as a confidence map or training crops."""
+        """Add an Image layer of ours, such as a confidence map; `metadata` is what it says more."""
         grid = {} if image is None else grid_of(image)
-        layer = Image(data, name=name, metadata={KEY: {"kind": kind}}, **{**grid, **options})
+        known = {KEY: {"kind": kind, **(metadata or {})}}
+        layer = Image(data, name=name, metadata=known, **{**grid, **options})
         self._add(layer, None)
         return layer
 

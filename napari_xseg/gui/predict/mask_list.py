@@ -256,8 +256,8 @@ def show_mask(session: Session, mask: MaskFile) -> Labels:
     name = mask.model_name and split_name(Path(mask.model_name))[1]
     if mask.confidence is not None:
         sure = FilePlanes(shape, mask.slices, mask.confidence, on_fault=session.show_error)
-        layer = add_confidence(session, sure, f"confidence {name}".strip(), image)
-        layer.metadata[KEY]["path"] = str(mask.confidence)
+        path = str(mask.confidence)
+        add_confidence(session, sure, f"confidence {name}".strip(), image, path=path)
     planes = FilePlanes(
         shape, mask.slices, mask.path, classes=mask.classes, on_fault=session.show_error
     )

@@ -236,9 +236,7 @@ def _slices_layer(
         return session.layers.add_classes(
             planes, info.classes, kind="mask", name=name, image=image, slices_of=key
         )
-    added = add_confidence(session, planes, name, image)
-    added.metadata[KEY]["slices_of"] = key
-    return added
+    return add_confidence(session, planes, name, image, slices_of=key)
 
 
 def _what(images: Images, slices: tuple[int, ...]) -> str:

@@ -217,9 +217,8 @@ class Prediction:
         if self._image not in session.layers:
             return
         if self._sure is not None:
-            self.confidence = add_confidence(
-                session, self._sure, f"confidence {model_name(plan.info)}", self._image
-            )
+            name, path = f"confidence {model_name(plan.info)}", str(plan.confidence)
+            self.confidence = add_confidence(session, self._sure, name, self._image, path=path)
         self.layer = session.layers.add_classes(
             self._planes,
             plan.info.classes,
@@ -268,10 +267,12 @@ def model_name(info: ModelInfo) -> str:
     return split_name(info.path.parent)[1] if info.path.name == MODEL_FILE else info.name
 
 
-def add_confidence(session: Session, planes: Any, name: str, image: Image | None) -> Image:
+def add_confidence(
+    session: Session, planes: Any, name: str, image: Image | None, **metadata: Any
+) -> Image:
     """Add a layer of probabilities (z, y, x) uint8, 255 for certain.
 
-    It is hidden: it would lie over image and masks.
+    It is hidden: it would lie over image and masks. `metadata` is what it says of itself.
     """
     return session.layers.add_image(
         planes,
@@ -281,4 +282,5 @@ def add_confidence(session: Session, planes: Any, name: str, image: Image | None
         colormap="magma",
         contrast_limits=(0, 255),
         visible=False,
+        metadata=metadata,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMessageBox
 
 from napari_xseg.config import ModelConfig, TrainConfig
 from napari_xseg.data.phantom import phantom
@@ -86,8 +87,13 @@ def test_slice_and_volume_agree_and_the_engine_may_be_killed(
     sure = viewer.layers["confidence run"]
     np.testing.assert_array_equal(viewer.layers["confidence run (slices)"].data[4], sure.data[4])
     assert dock.masks.list.topLevelItemCount() == 1
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    qtbot.mouseClick(dock.masks.delete_button, LEFT)
+    assert whole not in viewer.layers
+    assert sure not in viewer.layers
+    assert dock.masks.list.topLevelItemCount() == 0
     engine.kill()
     qtbot.mouseClick(dock.volume, LEFT)
     wait_idle(session)
-    assert dock.masks.list.topLevelItemCount() == 2
+    assert dock.masks.list.topLevelItemCount() == 1
     session.close()
