@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_xseg.events import Control, Event, Started, StepDone
 from napari_xseg.training.run import Run
+from napari_xseg.training.threads import threads_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,8 @@ def train(job: TrainJob, control: Control | None = None) -> Iterator[Event]:
         Stops or pauses the run between two steps. A stopped run keeps its best
         model, and `resume` goes on with it. Where it has a view, the run shows what
         the model makes of that; a run under a time limit computes in as many threads
-        as it says. On a processor it rests when asked to.
+        as it says, or else in as many as make it fastest. On a processor it rests when
+        asked to.
 
     Yields
     ------
@@ -39,7 +41,7 @@ def train(job: TrainJob, control: Control | None = None) -> Iterator[Event]:
     """
     control = control or Control()
     run = Run(job)
-    with run.folder.locked():
+    with run.folder.locked(), threads_kept():
         yield from run.begin()
         yield Started("train", run.length.steps or 0, run.device_name, run.precision)
         while not run.over():

@@ -23,6 +23,7 @@ from napari_xseg.training.preview import Previewer
 from napari_xseg.training.run_folder import RunFolder
 from napari_xseg.training.scene import SceneReader
 from napari_xseg.training.schedule import Length
+from napari_xseg.training.threads import Threads
 from napari_xseg.training.validation import Validator
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Run:
         self.job = job
         if job.threads:
             torch.set_num_threads(job.threads)
-        self.threads = torch.get_num_threads()
+        self.threads = Threads(torch.get_num_threads())
         self.intensity = job.check()
         self.config = job.recipe()
         self.folder = RunFolder(job.out)
@@ -67,6 +68,7 @@ class Run:
         self.sampler = crop_sampler(job, self.intensity)
         self.variation = variation(self.config.augment, self.config.noise, self.intensity)
         self.length = self._length()
+        self.told_threads: int | None = None
         self.seconds = 0.0
         self.best: float | None = None
         self.judged = False
@@ -196,14 +198,18 @@ class Run:
             return True
         return self.length.over(self.steps, self.seconds)
 
-    def use_threads(self, count: int | None) -> None:
-        """Compute in so many threads, None for as many as at first.
+    @property
+    def _chooses_threads(self) -> bool:
+        """Whether nobody said how many, and the run is not one of steps, which is reproducible."""
+        if self.job.threads or self.device.type != "cpu":
+            return False
+        return self.config.time_limit is not None
 
-        A run of a given number of threads, or of steps, which is reproducible, ignores it.
-        """
-        wanted = max(1, count or self.threads)
-        free = not self.job.threads and self.config.time_limit is not None
-        if free and wanted != torch.get_num_threads():
+    def use_threads(self, count: int | None) -> None:
+        """Compute in so many threads where the run chooses them; None for as many as is fastest."""
+        self.told_threads = count
+        wanted = max(1, count or self.threads.count)
+        if self._chooses_threads and wanted != torch.get_num_threads():
             torch.set_num_threads(wanted)
 
     def rest(self, control: Control) -> None:
@@ -234,6 +240,8 @@ class Run:
         pace = time.perf_counter() - start
         self.seconds += pace
         self.length.note(self.steps, self.seconds, pace)
+        if self._chooses_threads and self.told_threads is None:
+            self.threads.note(pace)
         return loss
 
     def preview(self, control: Control) -> Iterator[Event]:
