@@ -1,7 +1,9 @@
 """Jobs of the docks: the one file that starts threads.
 
 A job runs in the engine process; a napari worker thread drives it and relays what
-it says. Whatever is connected here is called in the main thread.
+it says. Whatever is connected here is called in the main thread. The workers are
+napari's, but not made by its `create_worker`: a window that closes would cancel those
+of all windows that were opened before it.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import FunctionWorker, GeneratorWorker
 from psygnal import Signal
+from superqt.utils import create_worker
 
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Event, Finished, View
@@ -280,7 +283,13 @@ class Jobs:
         """
         job = Job(title, worth_asking=worth_asking)
         self._jobs.append(job)
-        worker = create_worker(job._drive, self.engine, prepare, _start_thread=False)
+        worker = create_worker(
+            job._drive,
+            self.engine,
+            prepare,
+            _worker_class=GeneratorWorker,
+            _start_thread=False,
+        )
         worker.yielded.connect(job._listen)
         worker.finished.connect(lambda: self._ended(job))
         job.state_changed.connect(self.changed.emit)
@@ -301,7 +310,7 @@ class Jobs:
                 return None, error
 
         self._calls.append(call)
-        worker = create_worker(compute, _start_thread=False)
+        worker = create_worker(compute, _worker_class=FunctionWorker, _start_thread=False)
         worker.returned.connect(call._finish)
         worker.errored.connect(call._break)
         worker.finished.connect(lambda: self._calls.remove(call))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from napari_xseg.events import Finished, Started
-from napari_xseg.gui.session import session_of
+from napari_xseg.gui.session import session_of, sessions
 from napari_xseg.jobs import WarmUp
 from tests.gui.fake import UNTIL_STOPPED, WAIT
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 EXIT = """
 import napari, numpy as np
-from napari_xseg.gui.session import session_of
+from napari_xseg.gui.session import session_of, sessions
 from napari_xseg.gui.window import open_docks
 viewer = napari.Viewer()
 viewer.add_image(np.arange(4 * 64 * 64, dtype="u2").reshape(4, 64, 64), name="scan")
@@ -110,3 +111,22 @@ def test_two_viewers_share_an_engine_and_stop_only_their_own(
     fake_engine.running[1].gate.set()
     qtbot.waitUntil(lambda: other.over, timeout=20_000)
     assert other.finished is not None
+
+
+def test_a_window_that_closes_leaves_the_jobs_of_older_ones_alone(
+    session: Session, second: Session, fake_engine: FakeEngine, tmp_path: Path, qtbot: Any
+) -> None:
+    fake_engine.scripts.append([WAIT, Finished(tmp_path, "done", 1.0)])
+    job = session.jobs.run("first", WarmUp)
+    gate = threading.Event()
+    call = session.jobs.call(lambda: gate.wait(60))
+    given: list[bool] = []
+    call.returned.connect(given.append)
+    qtbot.waitUntil(lambda: len(fake_engine.running) == 1, timeout=60_000)
+    second.viewer.close()
+    qtbot.waitUntil(lambda: second not in sessions(), timeout=60_000)
+    fake_engine.running[0].gate.set()
+    gate.set()
+    qtbot.waitUntil(lambda: job.over and bool(given), timeout=60_000)
+    assert job.finished is not None
+    assert job.error is None
