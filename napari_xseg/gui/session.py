@@ -14,6 +14,7 @@ from psygnal import Signal
 
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Devices, Message
+from napari_xseg.gui.canvas_context import CanvasContext
 from napari_xseg.gui.data_watch import DataWatch
 from napari_xseg.gui.layers import Layers
 from napari_xseg.gui.live import LivePreview
@@ -84,6 +85,7 @@ class Session(ProjectState):
         self.origins = OriginKeeper(self)
         self._solid = SolidView(self)
         self._watch = DataWatch(self)
+        self._context = CanvasContext(viewer)
         self._guard = CloseGuard(self, viewer.window._qt_window)
 
     # -- what is looked at --------------------------------------------------
@@ -207,8 +209,10 @@ class Session(ProjectState):
         self.origins.close()
         self._solid.close()
         self._watch.close()
+        self._context.close()
         self._guard.close()
-        del self._guard  # it holds the window, which must not outlive its closing
+        # They hold the window, which must not outlive its closing.
+        del self._guard, self._context
         layers = self.viewer.layers
         layers.events.inserted.disconnect(self._on_inserted)
         layers.events.removed.disconnect(self._on_removed)
