@@ -154,6 +154,8 @@ class DataBar(QWidget):
             self.session.set_image(self.image.currentData())
         finally:
             self._show()
+        if self.session.image is not None:
+            self.session.layers.uncover(self.session.image)
 
     def _choose_labels(self) -> None:
         layer = self.labels.currentData()

@@ -126,18 +126,11 @@ class Layers:
         return layer
 
     def add_image(
-        self,
-        data: Any,
-        *,
-        kind: Kind,
-        name: str,
-        image: Image | None = None,
-        metadata: dict[str, Any] | None = None,
-        **options: Any,
+        self, data: Any, *, kind: Kind, name: str, image: Image | None = None, **options: Any
     ) -> Image:
         """Add an Image layer of ours, such as a confidence map; `metadata` is what it says more."""
         grid = {} if image is None else grid_of(image)
-        known = {KEY: {"kind": kind, **(metadata or {})}}
+        known = {KEY: {"kind": kind, **options.pop("metadata", {})}}
         layer = Image(data, name=name, metadata=known, **{**grid, **options})
         self._add(layer, None)
         return layer
@@ -213,23 +206,21 @@ class Layers:
         self._add(made, None)
         return made
 
-    def add_reduced(self, layer: Layer, copy: NDArray[Any], step: int) -> None:
-        """Add a copy of a (z, y, x) layer made of every `step`-th voxel along each axis."""
-        data, options, kind = layer.as_layer_data_tuple()
-        del data
-        wanted = ("scale", "translate", "units", "axis_labels", "colormap", "opacity", "blending")
-        kept = {key: options[key] for key in wanted if key in options}
-        if kind == "image":
-            kept["contrast_limits"] = options["contrast_limits"]
-        kept["scale"] = [length * step for length in kept["scale"]]
-        kept["metadata"] = {KEY: {"kind": "reduced"}}
-        self.add(copy, {**kept, "name": f"{layer.name} (reduced)"}, kind)
-
     def show_only(self, kind: Kind) -> None:
         """Show the layers of this kind, and hide those that would hide them."""
         self._uncover(kind)
         for layer in self.of_kind(kind):
             layer.visible = True
+
+    def uncover(self, image: Image) -> None:
+        """Show an image, and hide other images above it and masks that are not of its shape."""
+        image.visible = True
+        shape = tuple(image.data.shape[-3:])
+        for layer in tuple(self._viewer.layers)[self._viewer.layers.index(image) + 1 :]:
+            ours = isinstance(layer, Labels) and kind_of(layer) is not None
+            other = ours and tuple(layer.data.shape)[-len(shape) :] != shape
+            if other or layer in self.images():
+                layer.visible = False
 
     def set_visible(self, layer: Layer, visible: bool, mode: str = "") -> None:
         """Show or hide a layer that is still there; hidden, it loses its mode, unless given."""
@@ -365,6 +356,7 @@ class Layers:
         layer._save_history((key, old[key[1:]].copy(), plane[key[1:]].copy()))
         layer.data[key] = plane[key[1:]]
         layer.refresh(extent=False)
+        self.select(layer)  # for Ctrl+Z, and the keys of the classes
         return int(np.count_nonzero(differs))
 
     def _uncover(self, kind: Kind) -> None:
@@ -380,6 +372,7 @@ class Layers:
             if isinstance(layer, Labels) and layer.data.shape == shape:
                 if classes_of(layer) != classes:
                     self.recolour(layer, classes)
+                self.put_over(layer, image)  # which may have been opened anew
                 return layer
             self.remove(layer)
         painted = next(self.of_kind("labels"), None)

@@ -76,6 +76,7 @@ class Session(ProjectState):
         self.devices: Devices | None = None
         self.training: Job | None = None
         self.match_intensity = False
+        self.image_changed.connect(self._match_no_more)  # before what shows it
         self._open = True
         self._telling = Telling()
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -223,6 +224,9 @@ class Session(ProjectState):
             SHARED_ENGINE.give_back(timeout)
 
     # -- inside -------------------------------------------------------------
+
+    def _match_no_more(self) -> None:
+        self.match_intensity = False  # chosen for the grey values of another image
 
     def _on_layers(self, _: object = None) -> None:
         self.layers_changed.emit()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_xseg.gui.layer_kinds import KEY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -119,7 +121,7 @@ class SolidView:
     def _show(self, layer: Layer, copy: NDArray[Any], step: int) -> None:
         in_3d = self._session.viewer.dims.ndisplay == 3
         if in_3d and layer in self._hidden and layer in self._session.layers:
-            self._session.layers.add_reduced(layer, copy, step)
+            self._session.layers.add(copy, *_reduced_options(layer, step))
 
     def _show_again(self, _: object = None) -> None:
         if self._session.viewer.dims.ndisplay == 3:
@@ -131,3 +133,15 @@ class SolidView:
         for layer in self._hidden:
             self._session.layers.set_visible(layer, True)
         self._hidden.clear()
+
+
+def _reduced_options(layer: Layer, step: int) -> tuple[dict[str, Any], str]:
+    """Options and kind of a copy of a layer made of every `step`-th voxel along each axis."""
+    _, options, kind = layer.as_layer_data_tuple()
+    wanted = ("scale", "translate", "units", "axis_labels", "colormap", "opacity", "blending")
+    kept = {key: options[key] for key in wanted if key in options}
+    if kind == "image":
+        kept["contrast_limits"] = options["contrast_limits"]
+    kept["scale"] = [length * step for length in kept["scale"]]
+    kept["metadata"] = {KEY: {"kind": "reduced"}}
+    return {**kept, "name": f"{layer.name} (reduced)"}, kind

@@ -164,8 +164,7 @@ def settle_intensity(
         Map the grey values onto those of the training data.
     """
     known = model.intensity
-    step = max(1, len(slices) // SAMPLED)
-    found = measure_intensity(images, slices[::step], region, skip_empty=True)
+    found = _measure_some(images, slices, region)
     if match:
         text = (
             f"{images.name}: grey values {found.low:.5g} to {found.high:.5g} are mapped onto "
@@ -178,3 +177,15 @@ def settle_intensity(
         text = f"{images.name}: no neighbouring slices are known, each slice stands for them."
         messages.append(Message(text))
     return known, messages
+
+
+def _measure_some(images: Volume, slices: Sequence[int], region: Region | None) -> Intensity:
+    """The grey values of some slices, of more of them where those hold nothing."""
+    step = max(1, len(slices) // SAMPLED)
+    while True:
+        try:
+            return measure_intensity(images, slices[::step], region, skip_empty=True)
+        except XsegError:
+            if step == 1:
+                raise
+            step //= 4 if step >= 4 else step

@@ -59,7 +59,10 @@ class OptionsForm(QWidget):
             label.setBuddy(field)
             form.addRow(label, field)
         self._show_devices()
-        self._links = Links((session.devices_changed, self._show_devices))
+        self._links = Links(
+            (session.devices_changed, self._show_devices),
+            (session.image_changed, lambda: self.match.setChecked(session.match_intensity)),
+        )
         for box in (self.confidence, self.match):
             box.toggled.connect(lambda _: self.value_changed.emit())
         self.match.toggled.connect(lambda on: setattr(session, "match_intensity", on))

@@ -334,6 +334,17 @@ def test_slices_without_a_finite_pixel_are_counted(job: PredictJob, scan: Scan) 
     assert isinstance(told[-1], Finished)
 
 
+def test_a_few_slices_among_many_blank_ones_are_predicted(job: PredictJob, scan: Scan) -> None:
+    images = np.zeros((90, *scan[0].shape[1:]), scan[0].dtype)
+    images[41:44] = scan[0][:3]
+    many = replace(job, images=volume_from_array(images, "scan"), slices=tuple(range(90)))
+    assert isinstance(list(predict(many))[-1], Finished)
+    found = tifffile.imread(job.out)[42]
+    few = replace(job, images=volume_from_array(scan[0][:3], "scan"), slices=(1,), overwrite=True)
+    list(predict(few))
+    np.testing.assert_array_equal(tifffile.imread(job.out).squeeze(), found)
+
+
 def test_a_volume_without_a_finite_pixel_is_refused(job: PredictJob, scan: Scan) -> None:
     images = np.full(scan[0].shape, np.nan, np.float32)
     said = refused(replace(job, images=volume_from_array(images, "scan"), overwrite=True))

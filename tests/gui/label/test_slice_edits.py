@@ -51,6 +51,25 @@ def test_copy_fills_only_what_the_neighbour_has_not(dock: LabelDock, qtbot: Any)
     assert np.array_equal(store[4], theirs)
 
 
+def test_keys_reach_the_labels_after_an_edit_whatever_was_active(
+    dock: LabelDock, qtbot: Any
+) -> None:
+    session = dock.session
+    paint_half(dock)
+    assert session.image is not None
+    session.layers.add_region(session.image)
+    assert session.viewer.layers.selection.active is not session.labels
+    click(qtbot, dock.next)
+    store = session.store
+    assert store is not None
+    assert store[4].any()
+    canvas = session.viewer.window._qt_viewer.canvas.native
+    qtbot.keyClick(canvas, "3")
+    assert dock.classes.value() == 2
+    qtbot.keyClick(canvas, "z", Qt.KeyboardModifier.ControlModifier)
+    assert not store[4].any()
+
+
 def test_copy_to_previous_and_beyond_the_ends(dock: LabelDock, qtbot: Any, said: list[str]) -> None:
     paint_half(dock, 0)
     dock.session.go_to(0)
