@@ -87,8 +87,17 @@ class ResultsPage(QWidget):
         layout.setSpacing(4)
         for part in (self.title, choices, self.tree, self.chosen, self.volume):
             layout.addWidget(part)
-        layout.addWidget(Fold("Dice over what varies", self.chart, open_=True))
-        layout.addWidget(Fold("Training", growing, open_=True))
+        layout.addWidget(
+            Fold(
+                "Dice over what varies",
+                self.chart,
+                tip="The score against what the plan varies, a line for each kind of training.",
+                open_=True,
+            )
+        )
+        layout.addWidget(
+            Fold("Training", growing, tip="The curves of the training that runs.", open_=True)
+        )
 
     def set_theme(self, text: str, background: str) -> None:
         """Draw in these colours."""
