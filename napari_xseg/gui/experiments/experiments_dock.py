@@ -84,8 +84,8 @@ class ExperimentsDock(Dock):
         self.found = FoundList()
         self.bar = ExperimentBar(self.session.jobs)
         self.start = self.bar.add_start("&Start", START_TIP)
-        self.estimate = self.bar.add_start("Est&imate", ESTIMATE_TIP)
-        self.report = QPushButton("Repo&rt")
+        self.estimate = self.bar.add_start("Esti&mate", ESTIMATE_TIP)
+        self.report = QPushButton("Repor&t")
         self.report.setToolTip(
             "Write the report of what is there so far, and open it in the browser."
         )

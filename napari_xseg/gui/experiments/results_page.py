@@ -51,7 +51,7 @@ class ResultsPage(QWidget):
         self.chosen = ChosenRun()
         self.chart = ChartView()
         self.curves = Curves()
-        self.volume = QPushButton("Open the predicted &volume")
+        self.volume = QPushButton("Open the predicted volume")
         self.volume.setToolTip(
             "Show the volume without labels and the mask that the best model under noise made of "
             "it, for the Review dock."
@@ -72,7 +72,7 @@ class ResultsPage(QWidget):
         form = QFormLayout(choices)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(3)
-        for text, field in (("Scored at &noise", self.noise), ("Draw the &plan", self.which)):
+        for text, field in (("Scored at noise", self.noise), ("Draw the plan", self.which)):
             label = QLabel(text)
             label.setBuddy(field)
             form.addRow(label, field)

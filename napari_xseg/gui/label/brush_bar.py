@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QButtonGroup,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -46,10 +45,6 @@ class BrushBar(QWidget):
         self._layer: Labels | None = None
         self._layer_to_paint = layer_to_paint
         self.tools = {mode: self._tool(mode) for mode in TOOLS}
-        self._group = QButtonGroup(self)
-        self._group.setExclusive(False)  # in other tools of napari none of these is down
-        for button in self.tools.values():
-            self._group.addButton(button)
         self.undo = make_button("&Undo", "Take back the last stroke or slice edit (Ctrl+Z).")
         self.redo = make_button("&Redo", "Do again what was taken back (Ctrl+Shift+Z).")
         self.undo.clicked.connect(lambda: self._layer and self._layer.undo())

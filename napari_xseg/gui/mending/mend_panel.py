@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
-    QButtonGroup,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -86,13 +85,10 @@ class MendPanel(QWidget):
             "Paint here", "Take up the brush in the labels, with the class that is right (P)."
         )
         self.tools: dict[Tool, QPushButton] = {}
-        self._group = QButtonGroup(self)
-        self._group.setExclusive(False)
         for tool in TOOLS:
             button = make_button(*_WORDS[tool])
             button.setCheckable(True)
             self.tools[tool] = button
-            self._group.addButton(button)
         self.reach = NumberField(
             1, _MOST_REACH, 1, suffix=" px", tip="How far pieces grow and shrink."
         )
