@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFrame,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QToolButton,
@@ -97,6 +98,13 @@ class NumberField(QDoubleSpinBox):
             event.ignore()  # type: ignore[attr-defined]
 
 
+def make_button(text: str, tip: str) -> QPushButton:
+    """A button that says what it does."""
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button
+
+
 def allow(button: QAbstractButton, why_not: str) -> None:
     """Let a button be pressed where nothing speaks against it; else its tip says what does."""
     tip = button.property(_OWN_TIP)
@@ -108,14 +116,25 @@ def allow(button: QAbstractButton, why_not: str) -> None:
 
 
 class Fold(QWidget):
-    """A part of a form that opens when its title is clicked, or by the keyboard."""
+    """A part of a form that opens when its title is clicked, or by the keyboard.
 
-    def __init__(self, title: str, content: QWidget, *, open_: bool = False) -> None:
+    Parameters
+    ----------
+    title : str
+    content : QWidget
+    tip : str
+        What is inside, said over the title alone: fields have tips of their own.
+    open_ : bool
+        Whether it is open at first.
+    """
+
+    def __init__(self, title: str, content: QWidget, *, tip: str, open_: bool = False) -> None:
         super().__init__()
         self._content = content
         self._button = QToolButton(text=title, checkable=True, checked=open_)  # type: ignore[call-overload]
         self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._button.setAutoRaise(True)
+        self._button.setToolTip(tip)
         self._button.toggled.connect(self._show)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

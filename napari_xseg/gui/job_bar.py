@@ -20,6 +20,7 @@ from napari_xseg.events import (
     StepDone,
     Validated,
 )
+from napari_xseg.gui.forms import make_button
 
 if TYPE_CHECKING:
     from napari_xseg.gui.worker import Job, Jobs
@@ -120,11 +121,11 @@ class JobBar(QWidget):
         self.log.setEnabled(False)
         self.bar = QProgressBar()
         self.bar.setToolTip("How far it is, and the time left.")
-        self.pause = _button("&Pause", "Wait after the current step; nothing is lost.")
+        self.pause = make_button("&Pause", "Wait after the current step; nothing is lost.")
         self.pause.clicked.connect(self._pause_or_go_on)
-        self.stop = _button("&Stop", "End after the current step. What is done is kept.")
+        self.stop = make_button("&Stop", "End after the current step. What is done is kept.")
         self.stop.clicked.connect(self._stop)
-        self.stop_now = _button(
+        self.stop_now = make_button(
             "Stop now",
             "End at once, in mid-step, whatever else the engine does too. What was saved last is "
             "kept.",
@@ -150,7 +151,7 @@ class JobBar(QWidget):
 
     def add_start(self, text: str, tip: str) -> QPushButton:
         """Add a button that starts a job; it is there while none runs. Connect its `clicked`."""
-        button = _button(text, tip)
+        button = make_button(text, tip)
         self._buttons.addWidget(button, 0, len(self._starts))
         self._starts.append(button)
         self._show_buttons()
@@ -334,9 +335,3 @@ def _line(tip: str) -> QElidingLabel:
     label.setElideMode(Qt.TextElideMode.ElideRight)
     label.setToolTip(tip)
     return label
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

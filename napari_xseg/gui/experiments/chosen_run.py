@@ -29,8 +29,8 @@ class ChosenRun(QWidget):
         self._worst: int | None = None
         self.words = QLabel(NOTHING)
         self.words.setWordWrap(True)
-        self.use = QPushButton("Use its &model")
-        self.mistakes = QPushButton("&Worst slice")
+        self.use = QPushButton("Use its mo&del")
+        self.mistakes = QPushButton("Worst slice")
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(self.use)

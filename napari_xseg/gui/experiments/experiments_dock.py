@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 PACE = 200
 # What the project's settings call the choices.
 SETTINGS = "experiments"
+START_TIP = "Train all that the plan says, one after the other."
+ESTIMATE_TIP = "Try a few steps of each kind of training, and tell how long all will take."
 _NUMBERS = count(1)
 
 
@@ -81,9 +83,9 @@ class ExperimentsDock(Dock):
         self.results = ResultsPage(self.session)
         self.found = FoundList()
         self.bar = ExperimentBar(self.session.jobs)
-        self.start = self.bar.add_start("&Start", "")
-        self.estimate = self.bar.add_start("Est&imate", "")
-        self.report = QPushButton("Repo&rt")
+        self.start = self.bar.add_start("&Start", START_TIP)
+        self.estimate = self.bar.add_start("Esti&mate", ESTIMATE_TIP)
+        self.report = QPushButton("Repor&t")
         self.report.setToolTip(
             "Write the report of what is there so far, and open it in the browser."
         )
@@ -105,9 +107,23 @@ class ExperimentsDock(Dock):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.form)
         inside.addWidget(self.overview)
-        self.plan_fold = Fold("Plan", plan, open_=True)
-        self.results_fold = Fold("Results", self.results)
-        self.found_fold = Fold("Experiments of this project", self.found, open_=True)
+        self.plan_fold = Fold(
+            "Plan",
+            plan,
+            tip="What is trained, how often, for how long and on which device.",
+            open_=True,
+        )
+        self.results_fold = Fold(
+            "Results",
+            self.results,
+            tip="Dice of each training that is done, and the one that runs.",
+        )
+        self.found_fold = Fold(
+            "Experiments of this project",
+            self.found,
+            tip="The experiments that are kept in this project: show one, or go on with it.",
+            open_=True,
+        )
         parts = (self.data, self.plan_fold, self.results_fold, self.found_fold)
         self.area = fill(self, parts, foot=(self.cut_short, self.bar, self.report, self.reason))
 
@@ -212,11 +228,9 @@ class ExperimentsDock(Dock):
         self.reason.setText(fault)
         self.reason.setVisible(bool(fault))
         self.start.setEnabled(not fault)
-        self.start.setToolTip(fault or "Train all that the plan says, one after the other.")
+        self.start.setToolTip(fault or START_TIP)
         self.estimate.setEnabled(not fault)
-        self.estimate.setToolTip(
-            fault or "Try a few steps of each kind of training, and tell how long all will take."
-        )
+        self.estimate.setToolTip(fault or ESTIMATE_TIP)
 
     # -- orders -------------------------------------------------------------
 

@@ -54,9 +54,9 @@ class FoundList(QWidget):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for column, tip in enumerate(TIPS):
             head.setToolTip(column, tip)
-        self.show_one = QPushButton("Sho&w")
+        self.show_one = QPushButton("Show")
         self.show_one.setToolTip("Look at what this experiment has found.")
-        self.go_on = QPushButton("&Go on")
+        self.go_on = QPushButton("Go on")
         self.go_on.setToolTip("Do what is left of this experiment, from where it was.")
         row = QHBoxLayout()
         row.setSpacing(4)

@@ -104,16 +104,16 @@ class PlanForm(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(8, 0, 0, 0)
         form.setVerticalSpacing(4)
-        self._row(form, "P&lan", self.plan)
+        self._row(form, "Plan", self.plan)
         form.addRow(self.question)
         self._row(form, "&Budget", self.budget)
         self._row(form, "&Repeats", self.repeats)
         self._row(form, "&Each training", self.unit, self.length)
-        self._row(form, "De&vice", self.device)
+        self._row(form, "Devi&ce", self.device)
         self.unlabelled_label = self._row(
             form, "&Unlabelled", self.unlabelled, self.choose_volume, first=True
         )
-        self._row(form, "&Folder", self.folder, self.choose_folder, first=True)
+        self._row(form, "Folder", self.folder, self.choose_folder, first=True)
 
     def _row(
         self, form: QFormLayout, text: str, field: QWidget, *more: QWidget, first: bool = False

@@ -51,7 +51,7 @@ class ResultsPage(QWidget):
         self.chosen = ChosenRun()
         self.chart = ChartView()
         self.curves = Curves()
-        self.volume = QPushButton("Open the predicted &volume")
+        self.volume = QPushButton("Open the predicted volume")
         self.volume.setToolTip(
             "Show the volume without labels and the mask that the best model under noise made of "
             "it, for the Review dock."
@@ -72,7 +72,7 @@ class ResultsPage(QWidget):
         form = QFormLayout(choices)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(3)
-        for text, field in (("Scored at &noise", self.noise), ("Draw the &plan", self.which)):
+        for text, field in (("Scored at noise", self.noise), ("Draw the plan", self.which)):
             label = QLabel(text)
             label.setBuddy(field)
             form.addRow(label, field)
@@ -87,8 +87,17 @@ class ResultsPage(QWidget):
         layout.setSpacing(4)
         for part in (self.title, choices, self.tree, self.chosen, self.volume):
             layout.addWidget(part)
-        layout.addWidget(Fold("Dice over what varies", self.chart, open_=True))
-        layout.addWidget(Fold("Training", growing, open_=True))
+        layout.addWidget(
+            Fold(
+                "Dice over what varies",
+                self.chart,
+                tip="The score against what the plan varies, a line for each kind of training.",
+                open_=True,
+            )
+        )
+        layout.addWidget(
+            Fold("Training", growing, tip="The curves of the training that runs.", open_=True)
+        )
 
     def set_theme(self, text: str, background: str) -> None:
         """Draw in these colours."""

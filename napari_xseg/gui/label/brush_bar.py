@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QButtonGroup,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -14,6 +13,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 from superqt import QLabeledSlider
+
+from napari_xseg.gui.forms import make_button
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +45,8 @@ class BrushBar(QWidget):
         self._layer: Labels | None = None
         self._layer_to_paint = layer_to_paint
         self.tools = {mode: self._tool(mode) for mode in TOOLS}
-        self._group = QButtonGroup(self)
-        self._group.setExclusive(False)  # in other tools of napari none of these is down
-        for button in self.tools.values():
-            self._group.addButton(button)
-        self.undo = _plain("&Undo", "Take back the last stroke or slice edit (Ctrl+Z).")
-        self.redo = _plain("&Redo", "Do again what was taken back (Ctrl+Shift+Z).")
+        self.undo = make_button("&Undo", "Take back the last stroke or slice edit (Ctrl+Z).")
+        self.redo = make_button("&Redo", "Do again what was taken back (Ctrl+Shift+Z).")
         self.undo.clicked.connect(lambda: self._layer and self._layer.undo())
         self.redo.clicked.connect(lambda: self._layer and self._layer.redo())
         self.size_slider = QLabeledSlider(Qt.Orientation.Horizontal)
@@ -96,7 +93,7 @@ class BrushBar(QWidget):
 
     def _tool(self, mode: str) -> QPushButton:
         text, tip = TOOLS[mode]
-        button = _plain(text, tip)
+        button = make_button(text, tip)
         button.setCheckable(True)
         button.clicked.connect(lambda: self._on_tool(mode))
         return button
@@ -104,6 +101,8 @@ class BrushBar(QWidget):
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
+        for button in (*self.tools.values(), self.undo, self.redo):
+            button.setMinimumWidth(40)
         for button in self.tools.values():
             buttons.addWidget(button, 1)
         buttons.addSpacing(8)
@@ -118,10 +117,3 @@ class BrushBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
         layout.addLayout(size)
-
-
-def _plain(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setMinimumWidth(40)
-    return button

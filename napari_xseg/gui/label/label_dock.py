@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QLabel,
     QMessageBox,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -18,7 +17,7 @@ from qtpy.QtWidgets import (
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
 from napari_xseg.gui.dock import Dock, looks
-from napari_xseg.gui.forms import Fold, fill
+from napari_xseg.gui.forms import Fold, fill, make_button
 from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.label.brush_bar import BrushBar
 from napari_xseg.gui.label.class_chooser import ClassChooser
@@ -63,27 +62,33 @@ class LabelDock(Dock):
         self.classes = ClassChooser()
         self.brush = BrushBar(self._layer_to_paint)
         self.prefill = PrefillPanel(self.session)
-        self.fold = Fold("Pre-fill this slice", self.prefill)
+        self.fold = Fold(
+            "Pre-fill this slice",
+            self.prefill,
+            tip="Labels from grey values or a mask, for pixels that nobody has painted.",
+        )
         self.next_slice = NextSlicePanel(self.session)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.flat = QLabel(FLAT)
         self.flat.setWordWrap(True)
-        self.accept = _button(
+        self.accept = make_button(
             "Accep&t slice as labelled",
             "Take the mask that is shown, pre-filled or a model's, into all pixels of this slice "
             "that are not labelled yet.",
         )
-        self.previous = _button(
+        self.previous = make_button(
             "Copy to pre&vious",
             "Copy these labels to the slice before, where it has none, and go there.",
         )
-        self.next = _button(
+        self.next = make_button(
             "Copy to ne&xt",
             "Copy these labels to the slice behind, where it has none, and go there.",
         )
-        self.clear = _button("&Clear slice", "Remove all labels of this slice; Ctrl+Z brings back.")
-        self.save = _button(
+        self.clear = make_button(
+            "&Clear slice", "Remove all labels of this slice; Ctrl+Z brings back."
+        )
+        self.save = make_button(
             "Save what is not on dis&k yet",
             "The disk was full or gone: what was painted since is in memory alone. Make room, "
             "then press this.",
@@ -243,9 +248,3 @@ def _percent(part: int, whole: int) -> str:
     if 99.9 < share < 100:
         return "more than 99.9 %"
     return f"{share:.3g} %"
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

@@ -6,13 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Shapes
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -20,7 +19,7 @@ from qtpy.QtWidgets import (
 from napari_xseg.data.prefill import guess_cuts
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.dock import Links, guarded, looks
-from napari_xseg.gui.forms import Choice
+from napari_xseg.gui.forms import Choice, make_button
 from napari_xseg.gui.label.cut_editor import CutEditor
 from napari_xseg.gui.label.prefill import Prefill
 from napari_xseg.gui.layers import kind_of
@@ -76,17 +75,17 @@ class PrefillPanel(QWidget):
             "Fill the whole slice, or only inside the polygons, rectangles and ellipses that a "
             "Shapes layer has on this slice."
         )
-        self.new_region = _button(
+        self.new_region = make_button(
             "New region", "Draw a polygon around the part to be filled: click its corners."
         )
         self.cuts = CutEditor()
-        self.guess = _button(
+        self.guess = make_button(
             "Guess", "Put the cuts where they part the grey values of this slice best."
         )
         self.preview = QCheckBox("Preview")
         self.preview.setChecked(True)
         self.preview.setToolTip("Show on the picture what Apply would label.")
-        self.apply = _button(
+        self.apply = make_button(
             "Appl&y", "Label the pixels that are not labelled yet; Ctrl+Z takes it back."
         )
         self.hint = QLabel()
@@ -304,10 +303,3 @@ class PrefillPanel(QWidget):
 
 def _may_be_region(layer: object) -> bool:
     return isinstance(layer, Shapes) and kind_of(layer) in (None, "region")
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    return button

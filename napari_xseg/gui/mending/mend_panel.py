@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
-    QButtonGroup,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -16,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_xseg.gui.dock import guarded
-from napari_xseg.gui.forms import Choice, NumberField, allow, swatch
+from napari_xseg.gui.forms import Choice, NumberField, allow, make_button, swatch
 from napari_xseg.gui.mending.mender import MARGIN, TOOLS, Mender, Tool
 from napari_xseg.gui.mending.picture_tool import PictureTool
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_xseg.gui.session import Session
 
+MEND_TIP = "Give pieces and places of a mask the class that they are, in labels or in the mask."
 _WORDS: dict[Tool, tuple[str, str]] = {
     "piece": (
         "Piece",
@@ -81,30 +81,27 @@ class MendPanel(QWidget):
     def _make_widgets(self) -> None:
         self.value = Choice()
         self.value.setToolTip("The class that a piece is given.")
-        self.paint = _button(
+        self.paint = make_button(
             "Paint here", "Take up the brush in the labels, with the class that is right (P)."
         )
         self.tools: dict[Tool, QPushButton] = {}
-        self._group = QButtonGroup(self)
-        self._group.setExclusive(False)
         for tool in TOOLS:
-            button = _button(*_WORDS[tool])
+            button = make_button(*_WORDS[tool])
             button.setCheckable(True)
             self.tools[tool] = button
-            self._group.addButton(button)
         self.reach = NumberField(
             1, _MOST_REACH, 1, suffix=" px", tip="How far pieces grow and shrink."
         )
-        self.take_over = _button(
+        self.take_over = make_button(
             "Take o&ver",
             f"The mask is right here: take it into the labels, from the place and {MARGIN} pixels "
             "around it.",
         )
-        self.accept = _button(
+        self.accept = make_button(
             "Acc&ept slice",
             "Take the mask's slice into all pixels that are not labelled; what you mended stays.",
         )
-        self.undo = _button("Undo", "Take back the last edit or stroke of the labels (Ctrl+Z).")
+        self.undo = make_button("Undo", "Take back the last edit or stroke of the labels (Ctrl+Z).")
         self.status = QLabel("A click in the picture does nothing: choose what it does.")
         self.status.setWordWrap(True)
 
@@ -195,9 +192,3 @@ class MendPanel(QWidget):
         allow(self.accept, no_mask)
         if mender.tool:
             self._say(f"{_WORDS[mender.tool][1]} Escape ends it.")
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

@@ -24,6 +24,7 @@ from napari_xseg.data.formats.atomic import remove
 from napari_xseg.data.runs_list import split_name
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.dock import Links
+from napari_xseg.gui.forms import make_button
 from napari_xseg.gui.images import images_of
 from napari_xseg.gui.layers import KEY
 from napari_xseg.gui.predict.mask_layers import FilePlanes, MaskFile, open_mask
@@ -100,8 +101,7 @@ class MaskList(QWidget):
         layout.addWidget(self.saving)
 
     def _button(self, row: QHBoxLayout, text: str, tip: str, slot: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
+        button = make_button(text, tip)
         button.clicked.connect(lambda: getattr(self, slot)())
         row.addWidget(button)
         return button

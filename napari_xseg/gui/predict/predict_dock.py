@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QLabel,
     QLineEdit,
-    QPushButton,
     QVBoxLayout,
 )
 
@@ -22,7 +21,7 @@ from napari_xseg.data.slices import parse_slices
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
 from napari_xseg.gui.dock import Dock
-from napari_xseg.gui.forms import Fold, fill
+from napari_xseg.gui.forms import Fold, fill, make_button
 from napari_xseg.gui.job_bar import JobBar
 from napari_xseg.gui.predict.fractions_table import FractionsTable
 from napari_xseg.gui.predict.mask_list import MaskList
@@ -77,7 +76,7 @@ class PredictDock(Dock):
         self.data.opener.take_drops(self)
         self.chooser = ModelChooser(session)
         self.options = OptionsForm(session)
-        self.this_slice = _button("&This slice", "Predict the slice in view (Ctrl+Enter).")
+        self.this_slice = make_button("&This slice", "Predict the slice in view (Ctrl+Enter).")
         self.follow = QCheckBox("Follow")
         self.follow.setToolTip("Predict each slice that you look at, into the layer preview.")
         self.follow.setChecked(session.live.follow)
@@ -86,9 +85,11 @@ class PredictDock(Dock):
         self.range.setToolTip("Slices by z from 0, as a list, Python ranges or both: 13,39,160:200")
         self.range_count = QLabel()
         self.range_count.setToolTip("How many slices the range names.")
-        self.predict_range = _button("Predict r&ange", "Predict the slices named, into one mask.")
-        self.volume = _button("Whole vol&ume", "Predict all slices into a mask of the project.")
-        self.other = _button("Oth&er", "Predict another layer, or a file or folder.")
+        self.predict_range = make_button(
+            "Predict r&ange", "Predict the slices named, into one mask."
+        )
+        self.volume = make_button("Whole vol&ume", "Predict all slices into a mask of the project.")
+        self.other = make_button("Oth&er", "Predict another layer, or a file or folder.")
         self.other_menu = OtherMenu(session, self._predict_other, self)
         self.other.setMenu(self.other_menu)
         self.bar = JobBar(session.jobs)
@@ -102,7 +103,7 @@ class PredictDock(Dock):
         self.warning = QLabel()
         self.warning.setWordWrap(True)
         self.warning.setToolTip("The images do not look like those that the model learnt from.")
-        self.match = _button(
+        self.match = make_button(
             "Match intensit&y and predict again",
             "Map the grey values onto those of the training images, and do the same once more.",
         )
@@ -115,8 +116,7 @@ class PredictDock(Dock):
         self._patience.setSingleShot(True)
 
     def _lay_out(self) -> None:
-        fold = Fold("Options", self.options)
-        fold.setToolTip("Confidence, grey values, region and device.")
+        fold = Fold("Options", self.options, tip="Confidence, grey values, region and device.")
         group = QGroupBox("Masks")
         inner = QVBoxLayout(group)
         inner.setContentsMargins(6, 4, 6, 6)
@@ -337,9 +337,3 @@ class PredictDock(Dock):
         self._patience.stop()
         for part in (self.data, self.chooser, self.options, self.masks):
             part.leave()
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

@@ -12,7 +12,7 @@ from napari_xseg.gui.dock import Page
 from napari_xseg.gui.forms import Fold, allow, fill
 from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.layers import kind_of
-from napari_xseg.gui.mending.mend_panel import MendPanel
+from napari_xseg.gui.mending.mend_panel import MEND_TIP, MendPanel
 from napari_xseg.gui.mending.mender import Mender, Target
 from napari_xseg.gui.review.heat_map import HeatMap
 from napari_xseg.gui.review.review_files import save_figure_six, save_mistakes
@@ -80,9 +80,19 @@ class ComparePage(Page):
         inner.addWidget(self.scores)
         inner.addWidget(self.heat_map)
         folds = (
-            Fold("Scores", figures, open_=True),
-            Fold("Mistakes", self.mistakes, open_=True),
-            Fold("Mend", self.mend),
+            Fold(
+                "Scores",
+                figures,
+                tip="Scores of each class, and which class is taken for which.",
+                open_=True,
+            ),
+            Fold(
+                "Mistakes",
+                self.mistakes,
+                tip="Connected mistakes, largest first; a click flies to one.",
+                open_=True,
+            ),
+            Fold("Mend", self.mend, tip=MEND_TIP),
         )
         fill(self, (self.form, *folds))
 

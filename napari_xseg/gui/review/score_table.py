@@ -52,6 +52,7 @@ class ScoreTable(QTableWidget):
         self.setIconSize(QSize(10, 10))
         self.setShowGrid(False)
         self.setTabKeyNavigation(False)
+        self.setToolTip("Scores of each class.")
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("scores of each class")
         upright, across = self.verticalHeader(), self.horizontalHeader()

@@ -211,6 +211,7 @@ class TickedTable(QTableView):
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
+        self.setToolTip("A click or an arrow key flies to a place, Space ticks it, P paints there.")
         upright, across = self.verticalHeader(), self.horizontalHeader()
         selection = self.selectionModel()
         assert upright is not None

@@ -69,7 +69,13 @@ class BeginForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(self.form)
-        layout.addWidget(Fold("Kinds of fault", self.faults))
+        layout.addWidget(
+            Fold(
+                "Kinds of fault",
+                self.faults,
+                tip="What a reviewer can say is wrong with a mask, each with its key.",
+            )
+        )
         layout.addLayout(self._make_buttons())
         self._show()
 

@@ -45,6 +45,7 @@ class FaultTable(QWidget):
         self._faults: tuple[FaultKind, ...] = DEFAULT_FAULTS
         self.table = QTableWidget(0, 2)
         self.table.setAccessibleName("Kinds of fault")
+        self.table.setToolTip("Kinds of fault and their keys; F2 or a double click changes one.")
         self.table.setHorizontalHeaderLabels(["Kind of fault", "Key"])
         self.table.setTabKeyNavigation(False)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

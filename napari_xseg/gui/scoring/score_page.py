@@ -100,7 +100,12 @@ class ScorePage(Page):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.addWidget(self.begin)
         inner.addWidget(self.sessions)
-        self.fold = Fold("Summary", self.summary, open_=True)
+        self.fold = Fold(
+            "Summary",
+            self.summary,
+            tip="What the scores of all reviewers say, and how far they agree.",
+            open_=True,
+        )
         inner.addWidget(self.fold)
         fill(self, (self.running, self._before))
 

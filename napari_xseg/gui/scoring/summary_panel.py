@@ -77,6 +77,7 @@ class SummaryPanel(QWidget):
     def _make_table(self) -> QTableWidget:
         table = QTableWidget(0, 0)
         table.setAccessibleName("Summary")
+        table.setToolTip("What the scores of all reviewers say.")
         table.setTabKeyNavigation(False)
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)

@@ -15,7 +15,7 @@ from napari_xseg.gui.in_front import WhenSeen
 from napari_xseg.gui.job_bar import JobBar
 from napari_xseg.gui.label.prefill import class_translation
 from napari_xseg.gui.layers import KEY
-from napari_xseg.gui.mending.mend_panel import MendPanel
+from napari_xseg.gui.mending.mend_panel import MEND_TIP, MendPanel
 from napari_xseg.gui.mending.mender import Mender, Target
 from napari_xseg.gui.predict.mask_list import bring_mask
 from napari_xseg.gui.review.flying import fly_to
@@ -135,8 +135,12 @@ class SuspectsPage(Page):
         name = QLabel("Mas&k")
         name.setBuddy(self.mask)
         row.addRow(name, self.mask)
-        wanted = Fold("What is looked for", self.form)
-        mend = Fold("Mend", self.mend, open_=True)
+        wanted = Fold(
+            "What is looked for",
+            self.form,
+            tip="Kinds of suspect, a second opinion, and how many are kept.",
+        )
+        mend = Fold("Mend", self.mend, tip=MEND_TIP, open_=True)
         parts = (self.data, chosen, wanted, self.note, self.list, self.progress, mend)
         self.area = fill(self, parts, foot=(self.phase, self.bar))
 

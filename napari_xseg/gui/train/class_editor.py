@@ -107,6 +107,7 @@ class ClassEditor(QWidget):
     def _make_table(self) -> QTableWidget:
         table = QTableWidget(0, len(HEADS))
         table.setHorizontalHeaderLabels(HEADS)
+        table.setToolTip("The classes; F2 or a double click changes a cell.")
         for column, tip in enumerate(TIPS):
             head = table.horizontalHeaderItem(column)
             assert head is not None

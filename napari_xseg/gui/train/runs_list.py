@@ -102,6 +102,7 @@ class RunsList(QWidget):
         tree.setUniformRowHeights(True)
         tree.setFixedHeight(HEIGHT)
         tree.setAccessibleName("Runs")
+        tree.setToolTip("The trainings of this project.")
         tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         tree.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)

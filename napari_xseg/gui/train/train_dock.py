@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Milliseconds before choices are kept on disk, in which they may change again.
 KEEP = 600
+TRAIN_TIP = "Train a new model on the labelled slices."
+NO_RUN = "There is no run to go on from: train one first."
 
 
 class TrainDock(Dock):
@@ -73,8 +75,8 @@ class TrainDock(Dock):
         )
         self.live.setChecked(self.session.live.on)
         self.bar = JobBar(self.session.jobs)
-        self.train = self.bar.add_start("&Train", "")
-        self.go_on = self.bar.add_start("Continue", "")
+        self.train = self.bar.add_start("&Train", TRAIN_TIP)
+        self.go_on = self.bar.add_start("Continue", NO_RUN)
         self.reason = QLabel()
         self.reason.setWordWrap(True)
         self.cut_short = QWidget()
@@ -88,13 +90,37 @@ class TrainDock(Dock):
         row.addWidget(self.resume)
 
     def _lay_out(self) -> None:
-        self.curves_fold = Fold("Curves", self.panel.curves)
-        self.runs_fold = Fold("Runs", self.panel.list, open_=True)
+        self.curves_fold = Fold(
+            "Curves",
+            self.panel.curves,
+            tip="Loss, learning rate, and Dice of the validation slices, as they grow.",
+        )
+        self.runs_fold = Fold(
+            "Runs",
+            self.panel.list,
+            tip="The trainings of this project: load one, compare curves, rename or delete.",
+            open_=True,
+        )
         parts = (
             self.data,
-            Fold("Classes", self.classes, open_=True),
-            Fold("Labelled slices", self.slices, open_=True),
-            Fold("Settings", self.form, open_=True),
+            Fold(
+                "Classes",
+                self.classes,
+                tip="Names, colours and file values of the classes, and their pixels.",
+                open_=True,
+            ),
+            Fold(
+                "Labelled slices",
+                self.slices,
+                tip="Which slices are labelled, and which of them train or validate.",
+                open_=True,
+            ),
+            Fold(
+                "Settings",
+                self.form,
+                tip="Recipe, noise, device and how long the training takes.",
+                open_=True,
+            ),
             self.curves_fold,
             self.runs_fold,
         )
@@ -254,10 +280,10 @@ class TrainDock(Dock):
     def _show_reason(self) -> None:
         reason, parent = self.why_not(), self._basis()
         self.train.setEnabled(not reason)
-        self.train.setToolTip(reason or "Train a new model on the labelled slices.")
+        self.train.setToolTip(reason or TRAIN_TIP)
         strange = "" if parent is None else self._strange(parent)
         self.go_on.setEnabled(not reason and parent is not None and not strange)
-        tip = "There is no run to go on from: train one first."
+        tip = NO_RUN
         if strange:
             tip = strange
         elif parent is not None:
