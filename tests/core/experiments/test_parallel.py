@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,17 +75,24 @@ def reasons(events: Iterable[Event]) -> list[str]:
     return [event.reason for event in events if isinstance(event, TrialDone)]
 
 
-def when(begun: Path, do: Callable[[], object]) -> threading.Thread:
+@contextmanager
+def when(begun: Path, do: Callable[[], object]) -> Iterator[None]:
     """Do something once a training has come as far as its history."""
+    over = threading.Event()  # where no training comes so far
 
     def wait() -> None:
-        while not list(begun.glob("runs/*/history.csv")):
-            time.sleep(0.05)
-        do()
+        while not over.wait(0.05):
+            if list(begun.glob("runs/*/history.csv")):
+                do()
+                return
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_workers_elsewhere_find_a_folder_that_was_named_from_here(
@@ -109,9 +116,8 @@ def test_a_stop_ends_what_a_foreign_worker_trains(
     source: Source, tmp_path: Path, cluster: LocalCluster
 ) -> None:
     suite, control = small(source, tmp_path / "out", 100_000), Control()
-    thread = when(suite.folder, control.stop)
-    events = list(run_parallel(suite, scheduler=cluster.scheduler_address, control=control))
-    thread.join()
+    with when(suite.folder, control.stop):
+        events = list(run_parallel(suite, scheduler=cluster.scheduler_address, control=control))
     with Client(cluster) as client:
         assert not any(client.processing().values())
     assert reasons(events) == ["stopped"]
