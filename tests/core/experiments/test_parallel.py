@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from napari_xseg.experiments.parallel import _places, run_parallel
 from napari_xseg.experiments.plan import Scale, load_plan
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.experiments.suite import Suite
+from tests.limits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,12 +79,16 @@ def reasons(events: Iterable[Event]) -> list[str]:
 
 @contextmanager
 def when(begun: Path, do: Callable[[], object]) -> Iterator[None]:
-    """Do something once a training has come as far as its history."""
+    """Do something once a training has come as far as its history, or in two minutes."""
     over = threading.Event()  # where no training comes so far
+    end = time.monotonic() + PATIENCE
 
     def wait() -> None:
         while not over.wait(0.05):
-            if list(begun.glob("runs/*/history.csv")):
+            found = False
+            with suppress(OSError):  # a folder that goes while it is looked into
+                found = bool(list(begun.glob("runs/*/history.csv")))
+            if found or time.monotonic() > end:
                 do()
                 return
 
