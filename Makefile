@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_ARGS ?= -n 2 --dist loadscope
+PYTEST_ARGS ?= -n 2 --dist loadscope --max-worker-restart 0
 # Every dock at work, and how windows close; tests/gui for all.
 PYSIDE_TESTS ?= tests/gui/test_behaviour.py tests/gui/test_closing.py tests/gui/test_image_kinds.py
 BENCH_ARGS ?= --laptop

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 import napari_xseg
+from tests.limits import PATIENCE, ended_after
 
 ROOT = Path(napari_xseg.__file__).parent.parent
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and priorities")
@@ -104,7 +104,8 @@ class Wire:
 
     def next(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        with ended_after(self.process):
+            line = self.process.stdout.readline()
         assert line, self.process.stderr and self.process.stderr.read().decode()
         found: dict[str, Any] = json.loads(line)
         return found
@@ -116,7 +117,7 @@ class Wire:
 
     def end(self) -> tuple[int, str]:
         """Close its input; its exit code and what it wrote to stderr."""
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, errors.decode()
 
 
@@ -162,21 +163,14 @@ def test_jobs_wait_their_turn_in_one_process(connect: Connect, tmp_path: Path) -
 
 def test_it_answers_in_mid_step(connect: Connect, tmp_path: Path) -> None:
     wire = connect()
-    wire.run("Steps", count=3, seconds=60, saved=str(tmp_path / "saved"))
+    wire.run("Steps", count=3, seconds=600, saved=str(tmp_path / "saved"))
     wire.until("event")
-    waits = []
-    for number in range(5):
-        start = time.perf_counter()
+    for number in range(5):  # the step lasts longer than `next` waits
         wire.send("ping", n=number)
         assert wire.next() == {"say": "pong", "n": number}
-        waits.append(time.perf_counter() - start)
     for order, state in [("pause", "paused"), ("go_on", "running"), ("stop", "stopping")]:
-        start = time.perf_counter()
         wire.send(order, job=1)
         assert wire.next() == {"say": "state", "job": 1, "state": state}
-        waits.append(time.perf_counter() - start)
-    assert sorted(waits)[len(waits) // 2] < 0.1
-    assert max(waits) < 2
 
 
 def test_an_order_for_a_job_that_is_over_reaches_no_other(connect: Connect, tmp_path: Path) -> None:
@@ -194,14 +188,14 @@ def test_when_the_parent_goes_the_job_is_stopped_cleanly(connect: Connect, tmp_p
     arrays, saved = tmp_path / "arrays", tmp_path / "saved"
     arrays.mkdir()
     wire = connect(arrays)
-    wire.run("Steps", count=10_000, seconds=0.01, saved=str(saved))
+    wire.run("Steps", count=1_000_000, seconds=0.01, saved=str(saved))
     wire.run("Steps", 2, count=1, seconds=0, saved=str(tmp_path / "never"))
     wire.until("event")
     assert wire.process.stdout is not None
     wire.process.stdout.close()  # who has gone reads nothing either
     assert wire.process.stdin is not None
     wire.process.stdin.close()
-    assert wire.process.wait(20) == 0
+    assert wire.process.wait(PATIENCE) == 0
     assert saved.read_text() == "stopped"
     assert not (tmp_path / "never").exists()
     assert not arrays.exists()
@@ -211,7 +205,7 @@ def test_a_pause_does_not_hold_an_engine_whose_parent_goes(
     connect: Connect, tmp_path: Path
 ) -> None:
     wire = connect()
-    wire.run("Steps", count=10_000, seconds=0.01, saved=str(tmp_path / "saved"))
+    wire.run("Steps", count=1_000_000, seconds=0.01, saved=str(tmp_path / "saved"))
     wire.until("event")
     wire.send("pause", job=1)
     assert wire.end() == (0, "")
@@ -225,11 +219,11 @@ def test_a_signal_stops_the_job_cleanly_and_leaves_the_arrays(
     arrays = tmp_path / "arrays"
     arrays.mkdir()
     wire = connect(arrays)
-    wire.run("Steps", count=10_000, seconds=0.01, saved=str(tmp_path / "saved"))
+    wire.run("Steps", count=1_000_000, seconds=0.01, saved=str(tmp_path / "saved"))
     wire.until("event")
     wire.process.send_signal(signal.SIGTERM)
     wire.until("over")
-    assert wire.process.wait(20) == 0
+    assert wire.process.wait(PATIENCE) == 0
     assert (tmp_path / "saved").read_text() == "stopped"
     assert arrays.exists()
 
@@ -240,7 +234,7 @@ def test_an_idle_engine_obeys_a_signal(connect: Connect) -> None:
     wire.send("ping", n=1)
     wire.until("pong")
     wire.process.send_signal(signal.SIGTERM)
-    assert wire.process.wait(20) == 0
+    assert wire.process.wait(PATIENCE) == 0
 
 
 @posix
@@ -248,7 +242,7 @@ def test_an_idle_engine_obeys_a_signal_that_did_not_wake_it(connect: Connect) ->
     wire = connect()
     wire.run("Signals")
     wire.until("over")
-    assert wire.process.wait(20) == 0
+    assert wire.process.wait(PATIENCE) == 0
 
 
 def test_what_the_user_can_mend_crosses_and_the_engine_stays(connect: Connect) -> None:

@@ -31,7 +31,7 @@ def test_a_pause_holds_until_told_to_go_on() -> None:
     thread.join(0.1)
     assert thread.is_alive()
     control.go_on()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert not control.stopped
 
@@ -41,7 +41,7 @@ def test_a_stop_ends_a_pause() -> None:
     control.pause()
     thread = waiting(control)
     control.stop()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert control.stopped
 
@@ -51,7 +51,7 @@ def test_a_pause_after_a_stop_does_not_hold() -> None:
     control.stop()
     control.pause()
     thread = waiting(control)
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert control.stopped
 
@@ -59,9 +59,9 @@ def test_a_pause_after_a_stop_does_not_hold() -> None:
 def test_a_pause_costs_no_time_when_it_is_not_asked_for() -> None:
     control = Control()
     start = time.perf_counter()
-    for _ in range(10_000):
+    for _ in range(100_000):
         control.wait_if_paused()
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 60  # a wait of 1 ms each would take longer
 
 
 def test_events_are_values() -> None:

@@ -107,7 +107,7 @@ def finish() -> Finish:
     """Wait for a process and give what it left behind."""
 
     def wait(process: subprocess.Popen[str]) -> Said:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         return Said(process.returncode, out, err)
 
     return wait

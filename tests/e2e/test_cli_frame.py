@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -81,23 +80,15 @@ def test_version(xseg: Xseg) -> None:
     assert xseg("--version").out == f"napari-xseg {napari_xseg.__version__}\n"
 
 
-def test_help_takes_less_than_half_a_second(surroundings: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "napari_xseg.cli", "--help"]
-    seconds = []
-    for _ in range(3):  # other tests run beside this one
-        begun = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=surroundings)
-        seconds.append(time.perf_counter() - begun)
-    assert min(seconds) < 0.5
-
-
-def test_help_loads_nothing_heavy(surroundings: dict[str, str]) -> None:
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"]])
+def test_help_loads_nothing_heavy(words: list[str], surroundings: dict[str, str]) -> None:
     code = (
-        "import sys; from napari_xseg.cli import main; main(['train', '--help']); "
+        f"import sys; from napari_xseg.cli import main; main({words!r}); "
         "sys.stderr.write(' '.join(sys.modules))"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=surroundings)
+    assert "Usage: napari-xseg" in done.stdout
     assert HEAVY.isdisjoint(done.stderr.split())
 
 

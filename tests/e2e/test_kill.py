@@ -18,6 +18,7 @@ import pytest
 from napari_xseg.cli import stopping
 from napari_xseg.events import Control
 from napari_xseg.model.checkpoint import load_model
+from tests.limits import ended_after
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Xseg = Callable[..., Any]
 Kill = Callable[[list[str], "float | None"], int]
 
+LONG = 300.0  # s, in which any command of these tests is through
 KILLS = 20
 STEPS = 40
 # Judged every second step, so that there is much to be torn in the saving.
@@ -84,7 +86,10 @@ def kill(surroundings: dict[str, str]) -> Iterator[Kill]:
     def run(words: list[str], delay: float | None) -> int:
         process.stdin.write(json.dumps([words, delay]) + "\n")
         process.stdin.flush()
-        return int(process.stdout.readline())
+        with ended_after(process, LONG):
+            said = process.stdout.readline()
+        assert said, "the process that runs commands has ended, or was ended in one of them"
+        return int(said)
 
     yield run
     process.stdin.close()
@@ -183,9 +188,10 @@ def test_a_signal_stops_a_training_with_its_model_saved(
 
 def wait_for_line(process: subprocess.Popen[str], begin: str) -> None:
     assert process.stdout
-    for line in process.stdout:
-        if line.startswith(begin):
-            return
+    with ended_after(process, LONG):
+        for line in process.stdout:
+            if line.startswith(begin):
+                return
     pytest.fail(f"the process ended without a line that begins with {begin!r}")
 
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from napari.utils.notifications import notification_manager
+from pytestqt.qtbot import QtBot
 
 from napari_xseg.data.phantom import phantom
 from napari_xseg.gui import session as session_module
 from napari_xseg.gui.session import Session, session_of
 from tests.gui.fake import FakeEngine
 from tests.gui.leftovers import Leftovers
+from tests.limits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,13 +24,37 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QApplication
 
 SHAPE = (8, 96, 128)
+WARM_UP = Session.warm_up
+
+
+class PatientBot(QtBot):
+    """Waits long enough for the slowest machine, whatever is asked: it costs only what fails."""
+
+    def waitUntil(self, callback: Callable[[], Any], *, timeout: float = 0) -> None:
+        super().waitUntil(callback, timeout=max(timeout, 1000 * PATIENCE))
+
+    def waitSignal(
+        self, signal: Any, *, timeout: float = 0, raising: bool = True, **more: Any
+    ) -> Any:
+        if raising:  # and it is not waited for what must not come
+            timeout = max(timeout, 1000 * PATIENCE)
+        return super().waitSignal(signal, timeout=round(timeout), raising=raising, **more)
+
+    def waitExposed(self, widget: Any, *, timeout: float = 0) -> Any:
+        return super().waitExposed(widget, timeout=round(max(timeout, 1000 * PATIENCE)))
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    return PatientBot(request)
 
 
 @pytest.fixture(autouse=True)
-def _own_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test writes into the home of whoever runs it."""
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes into the home of whoever runs it, or reads its settings."""
     home = tmp_path / "home"
     home.mkdir()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
 
@@ -41,18 +67,24 @@ def _nothing_left(request: pytest.FixtureRequest, qapp: QApplication) -> Iterato
     report = getattr(request.node, "rep_call", None)
     if report is not None and report.passed:  # what fails holds widgets by its traceback
         found = leftovers.found()
-        if (
-            "engine" in request.fixturenames
-        ):  # a module's engine outlives its tests, and is looked at
+        if "shared_engine" in request.fixturenames:  # it outlives the test, and is looked at
             found = [what for what in found if not what.startswith("process ")]
         assert not found, f"{len(found)} left: {'; '.join(found[:8])}"
 
 
 @pytest.fixture
-def fake_engine(tmp_path: Path) -> FakeEngine:
+def fake_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """It is warm: a job that warms it up, at some moment, would take another's script."""
+    monkeypatch.setattr(Session, "warm_up", lambda _: None)
     folder = tmp_path / "engine"
     folder.mkdir()
     return FakeEngine(folder)
+
+
+@pytest.fixture
+def warming(fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have sessions warm the engine up after all."""
+    monkeypatch.setattr(Session, "warm_up", WARM_UP)
 
 
 @pytest.fixture
@@ -73,7 +105,7 @@ def session(viewer: Viewer, fake_engine: FakeEngine, qtbot: Any) -> Iterator[Ses
     made.set_image(layer)
     yield made
     made.close()
-    qtbot.waitUntil(lambda: not made.jobs.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not made.jobs.busy)
 
 
 @pytest.fixture
@@ -87,7 +119,7 @@ def wait_idle(qtbot: Any) -> Callable[[Session], None]:
     """Wait until a session has no job and no background call."""
 
     def wait(session: Session) -> None:
-        qtbot.waitUntil(lambda: not session.jobs.busy, timeout=20_000)
+        qtbot.waitUntil(lambda: not session.jobs.busy)
 
     return wait
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # In a script: the job waits until `running.gate` is set, once a wait, or until it is stopped.
 WAIT = object()
 UNTIL_STOPPED = object()
+# Seconds after which a job goes on by itself, lest a test that failed never ends.
+LONG = 300
 
 
 class FakeRunning:
@@ -31,12 +33,12 @@ class FakeRunning:
     def __iter__(self) -> Iterator[Event]:
         for item in self._script:
             if item is WAIT:
-                self.gate.wait(20)
+                self.gate.wait(LONG)
                 if not self.stopped.is_set():
                     self.gate.clear()  # here, so that no opening is lost
                 continue
             if item is UNTIL_STOPPED:
-                self.stopped.wait(20)
+                self.stopped.wait(LONG)
                 continue
             if isinstance(item, BaseException):
                 self.state = "over"

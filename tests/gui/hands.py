@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QApplication,
@@ -18,13 +19,16 @@ from qtpy.QtWidgets import (
 
 from napari_xseg.gui.session import Session, session_of
 from napari_xseg.gui.window import DOCKS, PLUGIN
+from tests.gui.label_hands import place
+from tests.limits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from napari import Viewer
-    from qtpy.QtWidgets import QTableWidget, QWidget
+    from qtpy.QtCore import QPoint
+    from qtpy.QtWidgets import QDialog, QTableWidget, QWidget
 
     from napari_xseg.gui.experiments.experiments_dock import ExperimentsDock
     from napari_xseg.gui.label.label_dock import LabelDock
@@ -33,8 +37,6 @@ if TYPE_CHECKING:
     from napari_xseg.gui.train.train_dock import TrainDock
 
 LEFT = Qt.MouseButton.LeftButton
-# Milliseconds in which the slowest machine has done whatever a test waits for.
-PATIENCE = 120_000
 
 
 class Hands:
@@ -75,7 +77,7 @@ class Hands:
     # -- waiting ------------------------------------------------------------
 
     def until(self, true: Callable[[], Any]) -> None:
-        self.qtbot.waitUntil(lambda: bool(true()), timeout=PATIENCE)
+        self.qtbot.waitUntil(lambda: bool(true()))
 
     def idle(self) -> None:
         """Wait until nothing computes."""
@@ -114,10 +116,12 @@ class Hands:
         """Click a button with a menu, and an entry of the menu."""
         menu = button.menu()
         chosen: list[bool] = []
+        end = time.monotonic() + PATIENCE
 
         def choose() -> None:
             if not menu.isVisible():
-                QTimer.singleShot(20, choose)
+                if time.monotonic() < end:
+                    QTimer.singleShot(20, choose)
                 return
             at = menu.actionGeometry(menu.actions()[number]).center()
             self.qtbot.mouseClick(menu, LEFT, pos=at)
@@ -170,11 +174,8 @@ class Hands:
         return self.viewer.window._qt_viewer.canvas.native
 
     def place(self, y: float, x: float) -> QPoint:
-        """Where pixel (y, x) of the slice in view is on the canvas."""
-        camera, size = self.session.camera, self.picture.size()
-        right = size.width() / 2 + (x - camera.center[2]) * camera.zoom
-        down = size.height() / 2 + (y - camera.center[1]) * camera.zoom
-        return QPoint(round(right), round(down))
+        """Where pixel (y, x) of the slice in view is on the canvas, once it is drawn."""
+        return place(self.qtbot, self.viewer, (y, x))
 
     def stroke(self, start: tuple[float, float], stop: tuple[float, float]) -> None:
         """Draw with the mouse from pixel to pixel (y, x)."""
@@ -182,8 +183,8 @@ class Hands:
             self.place(*np.add(start, np.subtract(stop, start) * t)) for t in (0, 0.25, 0.5, 1)
         ]
         self.qtbot.mousePress(self.picture, LEFT, pos=places[0])
-        for place in places[1:]:
-            self.qtbot.mouseMove(self.picture, place)
+        for at in places[1:]:
+            self.qtbot.mouseMove(self.picture, at)
             self.qtbot.wait(20)  # the screen says where the mouse is
         self.qtbot.mouseRelease(self.picture, LEFT, pos=places[-1])
 
@@ -270,14 +271,29 @@ def answer_question(button: str) -> list[str]:
     """Click a button of the question that comes up next; what it asks, once it was answered."""
     asked: list[str] = []
 
-    def click() -> None:
-        box = QApplication.activeModalWidget()
-        if not isinstance(box, QMessageBox) or not box.isVisible():
-            QTimer.singleShot(20, click)
-            return
+    def click(box: QMessageBox) -> None:
         asked.append(box.text())
-        found = next(one for one in box.buttons() if one.text().replace("&", "") == button)
-        QTest.mouseClick(found, LEFT)
+        texts = [one.text().replace("&", "") for one in box.buttons()]
+        QTest.mouseClick(box.buttons()[texts.index(button)], LEFT)
 
-    QTimer.singleShot(0, click)
+    when_up(QMessageBox, click)
     return asked
+
+
+def when_up(kind: type[QDialog], act: Callable[[Any], object]) -> None:
+    """Act on the dialog that comes up next; where that fails, it does not stay."""
+    end = time.monotonic() + PATIENCE
+
+    def look() -> None:
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, kind) or not dialog.isVisible():
+            if time.monotonic() < end:  # else the test has ended without it
+                QTimer.singleShot(20, look)
+            return
+        try:
+            act(dialog)
+        except BaseException:
+            dialog.reject()
+            raise
+
+    QTimer.singleShot(0, look)

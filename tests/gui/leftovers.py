@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 from superqt.utils._qthreading import WorkerBase
 
 # Milliseconds for a thread that has said its last word to go.
-PATIENCE = 5_000
+PATIENCE = 60_000
 
 
 class Leftovers:

@@ -20,6 +20,7 @@ from napari_xseg.training.recipes import load_recipe
 from tests.gui.fake import UNTIL_STOPPED, WAIT, FakeEngine, FakeRunning
 from tests.gui.hands import label_all
 from tests.gui.prediction_fakes import PretendedMask, write_model
+from tests.gui.review.desk import HeldCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
 
 LEFT = Qt.MouseButton.LeftButton
 QUICK = load_recipe("quick")
-
-
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 def change_layers(session: Session) -> None:
@@ -154,6 +150,8 @@ def test_layers_come_and_go_while_mistakes_are_counted(
     show_dock: Callable[[Any], Any],
     told: list[str],
     wait_idle: Callable[[Session], None],
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
 ) -> None:
     label_all(session, *range(8))
     mask = session.layers.add_classes(
@@ -169,9 +167,14 @@ def test_layers_come_and_go_while_mistakes_are_counted(
     wait_idle(session)
     assert "50 x 50" in dock.form.status.text()
     mask.data = np.full((8, 96, 128), 2, np.uint8)
-    dock.reviewer.again()
-    change_layers(session)
     wait_idle(session)
+    held = HeldCount(monkeypatch)
+    dock.reviewer.again()
+    qtbot.waitUntil(lambda: bool(held.began))
+    change_layers(session)
+    held.go()
+    wait_idle(session)
+    assert len(held.began) < 8  # it was given up
     assert dock.reviewer.comparison is None
     assert len(session.viewer.layers) == 0
     assert told == []

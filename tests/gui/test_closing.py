@@ -42,7 +42,7 @@ def test_a_script_may_end_without_closing_its_window(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(EXIT, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     from napari_xseg.data.project import Project

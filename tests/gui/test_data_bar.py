@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tifffile
-from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
@@ -25,14 +24,6 @@ if TYPE_CHECKING:
     from tests.gui.fake import FakeEngine
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the user is told."""
-    heard: list[str] = []
-    monkeypatch.setattr(notification_manager, "dispatch", lambda note: heard.append(note.message))
-    return heard
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_a_slow_window_says_how_long_it_draws_before_it_does(
     assert order == ["sliced"]  # nothing is known at first
     look_through(session, watched, qtbot, (2, 3))
     assert order[2::2] == ["sliced", "sliced"]
-    assert all(0.05 <= seconds < 5 for seconds in order[1::2])
+    assert all(0.05 <= seconds < 60 for seconds in order[1::2])
 
 
 def test_a_fast_window_asks_for_no_room(

@@ -34,11 +34,6 @@ LEFT = Qt.MouseButton.LeftButton
 QUICK = load_recipe("quick")
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 # -- images of every kind ---------------------------------------------------
 
 

@@ -98,7 +98,7 @@ def test_steps_in_quick_succession_are_painted_together(
     job.pause()
     assert bar.phase.text() == "Paused"
     bar.hear([StepDone(200, 3100, 0.05, 0.01, 4.0)])
-    qtbot.wait(2 * job_bar.PACE)
+    qtbot.waitUntil(lambda: not bar._paint.isActive())
     assert bar.phase.text() == "Paused"
     job.stop()
     qtbot.waitUntil(lambda: job.over)

@@ -11,8 +11,6 @@ import pytest
 import tifffile
 import zarr
 from npe2 import PluginManager, PluginManifest
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QMessageBox
 
 import napari_xseg
 from napari_xseg.data.classes import ClassTable
@@ -24,6 +22,7 @@ from napari_xseg.gui.lazy import LazyImage, LazyLabels
 from napari_xseg.gui.opening import open_path
 from napari_xseg.gui.reader import get_reader
 from napari_xseg.gui.side_by_side import find_sides, says_labels
+from tests.gui.hands import answer_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,25 +245,12 @@ class TestUnlabelled:
         return write_pair(tmp_path / "soc", labels)
 
     @pytest.mark.parametrize(
-        ("button", "shown"), [("&Not labelled", 0), ("A &class", 2), ("Cancel", None)]
+        ("button", "shown"), [("Not labelled", 0), ("A class", 2), ("Cancel", None)]
     )
     def test_is_asked_once(
-        self, viewer: Any, doubtful: Path, qtbot: Any, button: str, shown: int | None
+        self, viewer: Any, doubtful: Path, button: str, shown: int | None
     ) -> None:
-        asked: list[str] = []
-
-        def answer() -> None:
-            box = QApplication.activeModalWidget()
-            assert isinstance(box, QMessageBox)
-            asked.append(box.text())
-            chosen = [
-                one
-                for one in box.buttons()
-                if one.text().replace("&", "") == button.replace("&", "")
-            ]
-            qtbot.mouseClick(chosen[0], Qt.MouseButton.LeftButton)
-
-        QTimer.singleShot(200, answer)
+        asked = answer_question(button)
         if shown is None:
             with pytest.raises(NeedsUnlabelled):
                 opened(viewer, doubtful)

@@ -93,7 +93,7 @@ def test_wishes_told_before_the_engine_has_the_job_are_not_lost(
     ready = threading.Event()
 
     def prepare() -> WarmUp:
-        ready.wait(10)
+        ready.wait(60)
         return WarmUp()
 
     job = jobs.run("training", prepare)
@@ -109,7 +109,7 @@ def test_a_job_stopped_while_it_is_prepared_is_never_given_to_the_engine(
     ready = threading.Event()
 
     def prepare() -> WarmUp:
-        ready.wait(10)
+        ready.wait(60)
         return WarmUp()
 
     job = jobs.run("training", prepare)

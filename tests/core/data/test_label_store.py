@@ -253,9 +253,11 @@ def test_threads_read_whole_strokes_while_another_paints(store: LabelStore) -> N
 
     reader = threading.Thread(target=snapshot)
     reader.start()
-    for stroke in range(60):
-        store[1, 500:530, 500:530] = stroke % 200 + 1
-        store[stroke % 6, :20, :20] = 3
-    over.set()
-    reader.join()
+    try:
+        for stroke in range(60):
+            store[1, 500:530, 500:530] = stroke % 200 + 1
+            store[stroke % 6, :20, :20] = 3
+    finally:
+        over.set()
+        reader.join()
     assert not torn

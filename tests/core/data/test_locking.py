@@ -38,9 +38,11 @@ def test_who_asks_is_in_nobodys_way(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as threads:
         threads.submit(ask)
         handles = []
-        for _ in range(200):
-            handles.append(lock_folder(tmp_path))
-            if handles[-1] is not None:
-                unlock(handles[-1])
-        done.set()
+        try:
+            for _ in range(200):
+                handles.append(lock_folder(tmp_path))
+                if handles[-1] is not None:
+                    unlock(handles[-1])
+        finally:
+            done.set()
     assert None not in handles

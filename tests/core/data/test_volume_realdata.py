@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +18,7 @@ pytestmark = pytest.mark.realdata
 
 
 def test_soc_images(soc_dir: Path) -> None:
-    start = time.perf_counter()
     volume = open_volume(soc_dir / "data")
-    assert time.perf_counter() - start < 0.5
     assert volume.shape == (200, 501, 501)
     assert volume.dtype == np.uint16
     # Their tag says 72 dpi, a screen's.

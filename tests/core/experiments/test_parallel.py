@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from napari_xseg.experiments.parallel import _places, run_parallel
 from napari_xseg.experiments.plan import Scale, load_plan
 from napari_xseg.experiments.results import read_outcomes
 from napari_xseg.experiments.suite import Suite
+from tests.limits import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -75,17 +77,28 @@ def reasons(events: Iterable[Event]) -> list[str]:
     return [event.reason for event in events if isinstance(event, TrialDone)]
 
 
-def when(begun: Path, do: Callable[[], object]) -> threading.Thread:
-    """Do something once a training has come as far as its history."""
+@contextmanager
+def when(begun: Path, do: Callable[[], object]) -> Iterator[None]:
+    """Do something once a training has come as far as its history, or in two minutes."""
+    over = threading.Event()  # where no training comes so far
+    end = time.monotonic() + PATIENCE
 
     def wait() -> None:
-        while not list(begun.glob("runs/*/history.csv")):
-            time.sleep(0.05)
-        do()
+        while not over.wait(0.05):
+            found = False
+            with suppress(OSError):  # a folder that goes while it is looked into
+                found = bool(list(begun.glob("runs/*/history.csv")))
+            if found or time.monotonic() > end:
+                do()
+                return
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_workers_elsewhere_find_a_folder_that_was_named_from_here(
@@ -109,9 +122,8 @@ def test_a_stop_ends_what_a_foreign_worker_trains(
     source: Source, tmp_path: Path, cluster: LocalCluster
 ) -> None:
     suite, control = small(source, tmp_path / "out", 100_000), Control()
-    thread = when(suite.folder, control.stop)
-    events = list(run_parallel(suite, scheduler=cluster.scheduler_address, control=control))
-    thread.join()
+    with when(suite.folder, control.stop):
+        events = list(run_parallel(suite, scheduler=cluster.scheduler_address, control=control))
     with Client(cluster) as client:
         assert not any(client.processing().values())
     assert reasons(events) == ["stopped"]

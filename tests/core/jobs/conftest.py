@@ -48,16 +48,25 @@ class Steps(Request):
     count: int = 3
     seconds: float = 0.0
     saved: Path | None = None
+    gate: Path | None = None  # no step ends before it is there
+
+    def wait(self):
+        time.sleep(self.seconds)
+        end = time.monotonic() + 300
+        while self.gate is not None and not self.gate.exists() and time.monotonic() < end:
+            time.sleep(0.01)
 
     def run(self, control=None):
         control = control or Control()
         yield Started("train", self.count, "nowhere", "float32")
         for step in range(self.count):
+            if control.paused:
+                yield Message("pauses")
             control.wait_if_paused()
             if control.stopped:
                 break
             yield StepDone(step + 1, self.count, 0.5, 1e-3, 0.0)
-            time.sleep(self.seconds)
+            self.wait()
         reason = "stopped" if control.stopped else "done"
         if self.saved is not None:
             self.saved.write_text(reason)
@@ -98,7 +107,7 @@ def tiny() -> TrainConfig:
 def wait_for() -> Callable[..., None]:
     """Wait until something is so; fail where it takes too long."""
 
-    def wait(ready: Callable[[], object], seconds: float = 20) -> None:
+    def wait(ready: Callable[[], object], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not ready():
             assert time.monotonic() < end, "it took too long"

@@ -274,12 +274,12 @@ def test_a_pause_holds_the_run(make_job: MakeJob) -> None:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    while 5 not in seen:
+    while 5 not in seen and thread.is_alive():
         time.sleep(0.005)
     time.sleep(0.15)
     assert seen[-1] == 5
     control.go_on()
-    thread.join(30)
+    thread.join(60)
     assert seen[-1] == 24
 
 

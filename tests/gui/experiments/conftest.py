@@ -15,17 +15,11 @@ from tests.gui.train.hands import VALUES, idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from napari_xseg.gui.session import Session
     from tests.gui.fake import FakeEngine
 
 SHAPE = (12, 64, 96)
-
-
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 @pytest.fixture

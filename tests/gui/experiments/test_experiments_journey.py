@@ -39,7 +39,6 @@ repeats = 1
 def test_an_experiment_from_plan_to_report(
     viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     opened: list[Any] = []
     monkeypatch.setattr(experiments_dock.QDesktopServices, "openUrl", opened.append)
     file = tmp_path / "tiny.toml"

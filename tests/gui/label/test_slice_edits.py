@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
     from napari_xseg.gui.session import Session
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the user is told."""
-    heard: list[str] = []
-    monkeypatch.setattr(notification_manager, "dispatch", lambda note: heard.append(note.message))
-    return heard
 
 
 @pytest.fixture

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from tests.gui.fake import FakeEngine
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     run = tmp_path / "20260101-120000-fine"

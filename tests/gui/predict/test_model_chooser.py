@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 FIGURES = {"dice": [0.9, 0.8, 0.7], "dice_all": 0.81, "dice_foreground": 0.775}
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 @pytest.fixture
 def chooser(session: Session, qtbot: Any, wait_idle: Callable[..., None]) -> ModelChooser:
     made = ModelChooser(session)

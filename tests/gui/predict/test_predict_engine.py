@@ -65,7 +65,6 @@ def test_slice_and_volume_agree_and_the_engine_may_be_killed(
     monkeypatch: pytest.MonkeyPatch,
     wait_idle: Any,
 ) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     session = session_of(viewer, engine)
     session.set_image(viewer.add_image(phantom((8, 32, 40), seed=2)[0], name="scan"))
     session.move_project(tmp_path / "scan-xseg")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt
 
 from napari_xseg.data.classes import ClassSpec, ClassTable
+from napari_xseg.gui.review.comparison import Comparison
 from napari_xseg.gui.review.mistake_list import PIXELS
 from napari_xseg.gui.review.review_dock import ReviewDock
+from tests.limits import PATIENCE
 
 if TYPE_CHECKING:
+    import pytest
     from napari.layers import Labels
 
     from napari_xseg.gui.session import Session
@@ -25,6 +29,29 @@ TABLE = ClassTable(
     unlabelled=1,
 )
 LEFT = Qt.MouseButton.LeftButton
+
+
+class HeldCount:
+    """Counts of slices that wait until they are let go.
+
+    Attributes
+    ----------
+    began : list of int
+        The slices whose count has begun.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.began: list[int] = []
+        self._gate = threading.Event()
+        self.go = self._gate.set
+        review = Comparison.review
+
+        def held(comparison: Comparison, z: int) -> Any:
+            self.began.append(z)
+            self._gate.wait(PATIENCE)
+            return review(comparison, z)
+
+        monkeypatch.setattr(Comparison, "review", held)
 
 
 class Desk:

@@ -7,9 +7,8 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_xseg.gui.planes import LazyPlanes
-from napari_xseg.gui.review.comparison import Comparison
 from napari_xseg.gui.review.review_dock import ReviewDock
-from tests.gui.review.desk import LEFT, TABLE, Desk
+from tests.gui.review.desk import LEFT, TABLE, Desk, HeldCount
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -89,19 +88,15 @@ def test_deleted_layers_leave_a_sentence_and_no_overlay(desk: Desk) -> None:
 
 
 def test_a_layer_deleted_while_it_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    review = Comparison.review
-    began: list[int] = []
-
-    def slow(self: Comparison, z: int) -> Any:
-        began.append(z)
-        return review(self, z)
-
-    monkeypatch.setattr(Comparison, "review", slow)
+    held = HeldCount(monkeypatch)
     desk.qtbot.keyClick(desk.dock.form.scope, Qt.Key.Key_End)
+    desk.qtbot.waitUntil(lambda: bool(held.began))
     desk.viewer.layers.remove(desk.truth)
+    held.go()
     desk.wait()
-    assert desk.reviewer.truth is desk.mask or desk.reviewer.truth is None
-    assert desk.reviewer.comparison is None
+    assert len(held.began) < len(desk.truth_data)  # it was given up
+    assert (desk.reviewer.truth, desk.reviewer.prediction) == (None, desk.mask)
+    assert (desk.reviewer.comparison, desk.reviewer.outcome) == (None, None)
 
 
 def test_renamed_layers_keep_their_place(desk: Desk) -> None:

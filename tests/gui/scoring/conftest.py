@@ -5,18 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from tests.gui.scoring.bench import Bench
+from tests.limits import PATIENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_xseg.gui.session import Session
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+@pytest.fixture
+def slow_typing() -> Iterator[None]:
+    """Letters are one word, however slowly they come."""
+    before = QApplication.keyboardInputInterval()
+    QApplication.setKeyboardInputInterval(1000 * round(PATIENCE))
+    yield
+    QApplication.setKeyboardInputInterval(before)
 
 
 @pytest.fixture

@@ -6,14 +6,15 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from napari_xseg.gui.scoring.conflict_dialog import ConflictDialog
 from napari_xseg.review.scoring.reading import read_scores
 from napari_xseg.review.scoring.store import ScoreFile
 from napari_xseg.review.scoring.values import Score
+from tests.gui.hands import when_up
 from tests.gui.scoring.bench import LEFT
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def choose_file(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
 
 
+@pytest.mark.usefixtures("slow_typing")
 def test_tables_and_pictures(bench: Bench) -> None:
     score_all(bench)
     summary = bench.page.summary
@@ -179,18 +181,14 @@ def test_conflicts(
     choose_file(monkeypatch, write_other(bench, tmp_path / "far", "Ada", 2))
     listed: list[int] = []
 
-    def click() -> None:
-        dialog = QApplication.activeModalWidget()
-        if not isinstance(dialog, ConflictDialog) or not dialog.isVisible():
-            QTimer.singleShot(20, click)
-            return
+    def click(dialog: ConflictDialog) -> None:
         listed.append(dialog.list.count())
         if answer is None:
             dialog.reject()
         else:
             bench.qtbot.mouseClick(dialog.buttons[answer], LEFT)
 
-    QTimer.singleShot(0, click)
+    when_up(ConflictDialog, click)
     bench.click(bench.page.summary.buttons["import"])
     bench.until(lambda: listed)
     bench.idle()

@@ -66,7 +66,6 @@ def test_from_suspects_to_a_better_model(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     hands = open_window()
     session = hands.session
     hands.set_steps(30)
@@ -108,7 +107,7 @@ def test_from_suspects_to_a_better_model(
 
     # The training goes on, and what has changed is said.
     hands.set_steps(20)
-    qtbot.wait(800)  # the Train dock keeps its choices
+    hands.until(lambda: not hands.train._keeping.isActive())  # its choices are on disk
     hands.show(hands.review)
     hands.click(page.go_on)
     hands.until(lambda: page.continuing.words)

@@ -22,7 +22,7 @@ def dock(session: Session, viewer: Any, qtbot: Any) -> Iterator[TrainDock]:
     viewer.window.add_dock_widget(made, name="Train", area="right")
     viewer.window._qt_window.resize(1366, 768)
     viewer.window._qt_window.show()
-    qtbot.waitUntil(lambda: not session.jobs.busy, timeout=20_000)  # it has warmed up
+    idle(session, qtbot)
     yield made
     made.leave()
 
@@ -40,13 +40,3 @@ def label(session: Session, truth: Any, qtbot: Any) -> Callable[..., None]:
         idle(session, qtbot)
 
     return paint
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch, session: Session) -> list[str]:
-    """What the user was told."""
-    words: list[str] = []
-    for name in ("notify", "warn"):
-        monkeypatch.setattr(session, name, words.append)
-    monkeypatch.setattr(session, "show_error", lambda error: words.append(str(error)))
-    return words

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton
+from qtpy.QtCore import Qt
 
 from napari_xseg.events import (
     Finished,
@@ -72,14 +71,3 @@ def press(button: Any, qtbot: Any) -> None:
     assert button.isVisible()
     assert button.isEnabled()
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def answer(text: str) -> None:
-    def act() -> None:
-        box = QApplication.activeModalWidget()
-        assert isinstance(box, QMessageBox)
-        button = next(button for button in box.buttons() if button.text() == text)
-        assert isinstance(button, QPushButton)
-        button.click()
-
-    QTimer.singleShot(0, act)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QColorDialog, QLineEdit, QMessageBox, QPushButton
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QColorDialog, QLineEdit
 
 from napari_xseg.data.classes import COLOUR_BLIND, ClassTable
 from napari_xseg.gui.train.class_editor import COLOUR, NAME, PIXELS, VALUE, ClassEditor
+from tests.gui.hands import answer_question, when_up
 
 TABLE = ClassTable.from_values([0, 128, 255])
 
@@ -64,19 +65,6 @@ def finish_editing(editor: ClassEditor, words: str, qtbot: Any) -> None:
     qtbot.keyClicks(field, words)
     with qtbot.waitSignal(field.destroyed):
         qtbot.keyClick(field, Qt.Key.Key_Return)
-
-
-def press_in_box(label: str) -> None:
-    """Press a button of the question that comes up."""
-
-    def press() -> None:
-        box = QApplication.activeModalWidget()
-        assert isinstance(box, QMessageBox)
-        buttons = [button for button in box.buttons() if button.text() == label]
-        assert isinstance(buttons[0], QPushButton)
-        buttons[0].click()
-
-    QTimer.singleShot(0, press)
 
 
 def test_shows_the_table(editor: ClassEditor) -> None:
@@ -151,10 +139,10 @@ def test_remove_asks_where_pixels_are_labelled(
     editor: ClassEditor, heard: Heard, qtbot: Any
 ) -> None:
     editor.table.selectRow(1)
-    press_in_box("Cancel")
+    answer_question("Cancel")
     qtbot.mouseClick(editor.remove, Qt.MouseButton.LeftButton)
     assert heard.tables == []
-    press_in_box("Remove")
+    answer_question("Remove")
     qtbot.mouseClick(editor.remove, Qt.MouseButton.LeftButton)
     assert heard.recodes == [{0: 0, 2: 1}]
     assert [text(editor, row, PIXELS) for row in range(2)] == ["0", "7"]
@@ -166,15 +154,13 @@ def test_colour_blind_set_with_one_click(editor: ClassEditor, heard: Heard, qtbo
 
 
 def test_colour_dialog(editor: ClassEditor, heard: Heard, qtbot: Any) -> None:
-    def choose() -> None:
-        dialog = QApplication.activeModalWidget()
-        assert isinstance(dialog, QColorDialog)
+    def choose(dialog: QColorDialog) -> None:
         dialog.setCurrentColor(dialog.currentColor().fromRgb(1, 2, 3))
         dialog.accept()
 
     editor.table.setFocus()
     editor.table.setCurrentCell(2, COLOUR)
-    QTimer.singleShot(0, choose)
+    when_up(QColorDialog, choose)
     qtbot.keyClick(editor.table, Qt.Key.Key_Return)
     assert heard.tables[-1].colours[2] == (1, 2, 3)
 

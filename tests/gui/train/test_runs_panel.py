@@ -7,7 +7,8 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_xseg.gui.train import runs_panel
-from tests.gui.train.hands import answer, ends, idle, press, ready, steps
+from tests.gui.hands import answer_question
+from tests.gui.train.hands import ends, idle, press, ready, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +65,11 @@ def test_a_run_is_renamed(dock: TrainDock, session: Session, trained: Path, qtbo
 
 
 def test_a_name_that_cannot_be_is_refused(
-    dock: TrainDock, session: Session, trained: Path, said: list[str], qtbot: Any
+    dock: TrainDock, session: Session, trained: Path, told: list[str], qtbot: Any
 ) -> None:
     dock.panel.list.renamed.emit(dock.panel.info(trained), "a/b")
     idle(session, qtbot)
-    assert len(said) == 1
+    assert len(told) == 1
     assert trained.exists()
 
 
@@ -76,10 +77,10 @@ def test_a_run_is_deleted_when_the_user_says_so(
     dock: TrainDock, session: Session, trained: Path, qtbot: Any
 ) -> None:
     dock.panel.list.select(trained)
-    answer("Cancel")
+    answer_question("Cancel")
     dock.panel.list.buttons["delete"].click()
     assert trained.exists()
-    answer("Delete")
+    answer_question("Delete")
     dock.panel.list.buttons["delete"].click()
     idle(session, qtbot)
     assert not trained.exists()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QPushButton
 
@@ -10,12 +11,15 @@ from napari_xseg.events import (
     Devices,
 )
 from napari_xseg.gui.train.train_dock import TrainDock
-from tests.gui.train.hands import VALUES, answer, idle, press, ready
+from napari_xseg.jobs import WarmUp
+from tests.gui.hands import answer_question
+from tests.gui.train.hands import VALUES, idle, press, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_xseg.gui.session import Session
+    from tests.gui.fake import FakeEngine
 
 
 def test_train_says_what_is_missing(
@@ -80,7 +84,7 @@ def test_classes_are_changed_in_the_session(
     assert session.store is not None
     before = session.store.totals()[1:4].tolist()
     dock.classes.table.selectRow(0)
-    answer("Remove")
+    answer_question("Remove")
     press(dock.classes.remove, qtbot)
     assert session.classes.names == ("class 1", "class 2")
     assert session.store.totals()[1:3].tolist() == before[1:]
@@ -104,6 +108,20 @@ def test_validation_slices_without_labels_are_refused(
 def test_devices_of_the_engine_are_offered(dock: TrainDock, session: Session) -> None:
     session._on_devices([Devices(("cpu",), ("a processor, 16 GB",))])
     assert dock.form.device.itemText(1) == "cpu: a processor, 16 GB"
+
+
+@pytest.mark.usefixtures("warming")
+def test_a_dock_that_is_shown_warms_the_engine_up_once(
+    session: Session, fake_engine: FakeEngine, show_dock: Callable[[Any], Any], qtbot: Any
+) -> None:
+    fake_engine.scripts.append([Devices(("cpu",), ("a processor, 16 GB",))])
+    shown = show_dock(TrainDock)
+    qtbot.waitUntil(lambda: session.devices is not None)
+    assert shown.form.device.itemText(1) == "cpu: a processor, 16 GB"
+    idle(session, qtbot)
+    session.warm_up()
+    assert not session.jobs.busy
+    assert fake_engine.submitted == [WarmUp()]
 
 
 def test_choices_are_kept_in_the_project(

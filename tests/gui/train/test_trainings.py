@@ -122,7 +122,7 @@ def test_an_engine_that_dies_leaves_a_working_train_button(
     session: Session,
     fake_engine: FakeEngine,
     label: Callable[..., None],
-    said: list[str],
+    told: list[str],
     qtbot: Any,
 ) -> None:
     label(1, 4, 6)
@@ -130,7 +130,7 @@ def test_an_engine_that_dies_leaves_a_working_train_button(
     fake_engine.scripts.append([*steps(3, 9), EngineDied("the engine is gone")])
     press(dock.train, qtbot)
     idle(session, qtbot)
-    assert any("ended unexpectedly" in words for words in said)
+    assert any("ended unexpectedly" in words for words in told)
     assert dock.train.isVisible()
     assert dock.train.isEnabled()
     fake_engine.scripts.append([*steps(3, 3), ends(fake_engine)])
@@ -144,7 +144,7 @@ def test_a_run_that_was_cut_short_is_offered_and_resumed(
     session: Session,
     fake_engine: FakeEngine,
     label: Callable[..., None],
-    said: list[str],
+    told: list[str],
     qtbot: Any,
 ) -> None:
     label(1, 4, 6)
@@ -165,7 +165,7 @@ def test_a_run_that_was_cut_short_is_offered_and_resumed(
     assert second.out == first.out
     assert second.split == first.split
     qtbot.waitUntil(lambda: not dock.cut_short.isVisible())
-    assert said == []
+    assert told == []
 
 
 def test_warnings_are_notified_and_errors_shown(
@@ -173,7 +173,7 @@ def test_warnings_are_notified_and_errors_shown(
     session: Session,
     fake_engine: FakeEngine,
     label: Callable[..., None],
-    said: list[str],
+    told: list[str],
     qtbot: Any,
 ) -> None:
     label(1, 4, 6)
@@ -183,7 +183,7 @@ def test_warnings_are_notified_and_errors_shown(
     )
     press(dock.train, qtbot)
     idle(session, qtbot)
-    assert said == ["The slices leak.", "No memory."]
+    assert told == ["The slices leak.", "No memory."]
     assert dock.bar.log.text() == "Split: ..."
     qtbot.waitUntil(lambda: not dock.cut_short.isVisible())
 
