@@ -95,6 +95,7 @@ def _settled(job: PredictJob, intensity: Intensity, predictor: Predictor) -> dic
         "model": job.model.identity,
         "model_file": str(job.model.path),
         "images": job.images.uri,
+        "depth": job.images.shape[0],
         "wanted": format_slices(job.slices),
         "classes": job.model.classes.to_dict(),
         "settings": {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +11,11 @@ import numpy as np
 from napari_xseg.data.volume import open_label_volume, open_volume
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Progress
-from napari_xseg.prediction.sidecar import read_sidecar, wanted_slices
+from napari_xseg.prediction.sidecar import confidences_of, read_sidecar, wanted_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -52,10 +52,8 @@ class Rest:
     @property
     def confidence(self) -> Path | None:
         """Where the confidences of these slices are."""
-        unfinished, final = self.told.get("unfinished_confidence"), self.told.get("confidence")
-        if unfinished is not None:
-            return self.path.with_name(unfinished)
-        return None if final is None else Path(final)
+        found = confidences_of(self.path, self.told)
+        return next((path for path in found if path.exists()), None)
 
     def check_images(self, reader: ContextReader, control: Control) -> Iterator[Progress]:
         """Read the images of what is done; XsegError where they are others than then."""
@@ -106,7 +104,7 @@ def open_rest(job: PredictJob) -> Rest | None:
     if wanted != job.slices:
         raise XsegError(f"{path}: is of other slices than those asked for; ask for the same.")
     rest = Rest(path, told)
-    if job.confidence is not None and (rest.confidence is None or not rest.confidence.exists()):
+    if job.confidence is not None and rest.confidence is None:
         raise XsegError(f"{path}: its confidences are gone; predict all of it anew.")
     size = open_label_volume(path).shape[1:]
     if size != job.images.shape[1:]:

@@ -111,12 +111,25 @@ def remove_unfinished(mask: Path) -> None:
     for beside in _of_the_same_writer(mask, ".json"):
         told = _content(beside)
         if told is not None and told.get("unfinished") == mask.name:
-            sure = told.get("unfinished_confidence")
-            remove(beside)
-            if isinstance(sure, str) and is_unfinished(mask.with_name(sure)):
-                remove(mask.with_name(sure))
+            for file in (beside, *_confidences_left(mask, told)):
+                remove(file)
         elif told is None and beside.name.startswith(begun):
             remove(beside)
+
+
+def confidences_of(mask: Path, told: dict[str, Any]) -> list[Path]:
+    """Where the confidences of a mask may be, by its sidecar: the likeliest place first."""
+    named = [told.get("unfinished_confidence"), told.get("confidence")]
+    places = [Path(name) for name in named if isinstance(name, str)]
+    # The folder of both may have moved.
+    return [one for place in places for one in (mask.with_name(place.name), place)]
+
+
+def _confidences_left(mask: Path, told: dict[str, Any]) -> list[Path]:
+    """Those of an unfinished mask: they come to their place before it, but never without it."""
+    whole = (mask.parent / str(told.get("out"))).exists()
+    found = [one for one in confidences_of(mask, told) if one.parent == mask.parent]
+    return [one for one in found if is_unfinished(one) or not whole]
 
 
 def _content(path: Path) -> dict[str, Any] | None:

@@ -167,8 +167,9 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
         yield from _written_out(work, rest, control)
         if rest is not None and is_unfinished(rest.path):
             remove_unfinished(rest.path)
-        reason = "stopped" if work.done < len(job.slices) else "done"
-        yield Finished(job.out, reason, work.seconds, work.figures(work.seconds))
+        cut = work.done < len(job.slices)
+        figures = work.figures(work.seconds)
+        yield Finished(job.out, "stopped" if cut else "done", work.seconds, figures)
 
 
 def _written_out(work: _Work, rest: Rest | None, control: Control) -> Iterator[Event]:
@@ -176,20 +177,22 @@ def _written_out(work: _Work, rest: Rest | None, control: Control) -> Iterator[E
     job = work.job
     if rest is not None:
         yield from rest.check_images(work.reader, control)
-    with ExitStack() as outputs:
-        # Written before the mask takes its place, so that none stands without it.
-        sidecar = outputs.enter_context(atomic_path(sidecar_path(job.out)))
-        sidecar.write_bytes(bytes(account.room(job)))  # its room, should the disk be full
-        work.open(outputs)
-        with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
-            reading.submit(work.begin, sidecar).result()
-            if rest is not None:
-                yield from work.take_over(rest, control)
-            yield from work.run(reading, writing, control)
-        work.fill_rest()
-        yield from work.blank()
-        yield from work.cut_short()
-        work.end(sidecar)
+    # Its room is taken first, should the disk be full; it says what the mask is before that is
+    # there under its name, and how it went right after.
+    with atomic_path(sidecar_path(job.out)) as sidecar:
+        sidecar.write_bytes(bytes(account.room(job)))
+        with ExitStack() as outputs:
+            work.open(outputs)
+            with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
+                reading.submit(work.begin, sidecar).result()
+                if rest is not None:
+                    yield from work.take_over(rest, control)
+                yield from work.run(reading, writing, control)
+            work.fill_rest()
+            yield from work.blank()
+            yield from work.cut_short()
+            told = work.end()
+        sidecar.write_bytes(told)
 
 
 @dataclass
@@ -239,12 +242,12 @@ class _Work:
         with sidecar.open("rb+") as file:
             file.write(text)
 
-    def end(self, sidecar: Path) -> None:
-        """Say how it went."""
+    def end(self) -> bytes:
+        """How it went, for the file beside the mask."""
         self.stop = time.perf_counter()
         figures = self.figures(self.seconds)
         told = (self.job, self.reader, self.intensity, self.predictor, self.counts, figures)
-        sidecar.write_bytes(account.whole(*told))
+        return account.whole(*told)
 
     def take_over(self, rest: Rest, control: Control) -> Iterator[Event]:
         """Copy the slices that are done."""
