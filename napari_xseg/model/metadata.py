@@ -183,7 +183,10 @@ def _header(path: Path) -> Any:
 def _check_length(path: Path, header: Any, start: int) -> None:
     """Raise XsegError where the file ends before the tensors that its header names."""
     entries = header.values() if isinstance(header, dict) else ()
-    ends = [entry["data_offsets"][1] for entry in entries if "data_offsets" in entry]
+    places = [entry.get("data_offsets") for entry in entries if isinstance(entry, dict)]
+    ends = [place[1] for place in places if isinstance(place, list) and len(place) == 2]
+    if not all(isinstance(end, int) for end in ends):
+        raise _not_a_model(path)
     expected, found = start + max(ends, default=0), path.stat().st_size
     if found < expected:
         raise XsegError(

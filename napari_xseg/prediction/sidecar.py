@@ -39,8 +39,15 @@ def read_sidecar(mask: str | Path) -> dict[str, Any] | None:
         return _content(sidecar_path(mask))
     for told in map(_content, _of_the_same_writer(mask, ".json")):
         if told is not None and told.get("unfinished") == mask.name:
-            return {**told, "slices": list(wanted_slices(told)[: pages_written(mask)])}
+            return {**told, "slices": list(wanted_slices(told)[: _pages_done(mask, told)])}
     return None
+
+
+def _pages_done(mask: Path, told: dict[str, Any]) -> int:
+    """How many pages are written whole in a mask, and in its confidences, which come after."""
+    sure = mask.with_name(str(told.get("unfinished_confidence")))
+    count = pages_written(mask)
+    return min(count, pages_written(sure)) if sure.exists() else count
 
 
 def is_unfinished(mask: Path) -> bool:

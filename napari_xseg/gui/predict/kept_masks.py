@@ -172,7 +172,7 @@ def mask_title(model: str, image: str, slices: tuple[int, ...], depth: int | Non
 def model_label(model: Path) -> str:
     """What people call a model file: its run's name, with its date where others share it."""
     if model.name != MODEL_FILE:
-        return model.stem
+        return split_name(model.with_name(model.stem))[1]
     date, name = split_name(model.parent)
     try:
         beside = [one for one in model.parent.parent.iterdir() if one.name.endswith(name)]

@@ -94,7 +94,7 @@ class PredictDock(Dock):
         self.speed.setToolTip("Million pixels predicted in a second.")
         self.note = QLabel()
         self.note.setWordWrap(True)
-        self.note.setToolTip("The slice predicted last: time, and shares of the classes.")
+        self.note.setToolTip("The slice that was asked for last.")
         self.warning = QLabel()
         self.warning.setWordWrap(True)
         self.warning.setToolTip("The images do not look like those that the model learnt from.")
@@ -315,7 +315,13 @@ class PredictDock(Dock):
         job = self.predictions.looking
         if job is not None and self.bar.job is None:
             self.bar.follow(job)
+            job.ended.connect(self._forget_slice_job)
             self._timer.start()
+
+    def _forget_slice_job(self) -> None:
+        """Leave no "Stopped" behind a slice that is there: its job has no other end."""
+        if self.predictions.slice_shares is not None:
+            self.bar.say("")
 
     def _on_finished(self) -> None:
         last = self.predictions.last

@@ -241,8 +241,7 @@ class Predictions:
         session.layers.refresh(layer)
         if self._notes_slice:
             shares = _shares(index, info)
-            words = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-            self.slice_note = f"Slice {event.z}: {_seconds(event.seconds)}; {words}"
+            self.slice_note = f"Slice {event.z} is predicted: {_seconds(event.seconds)}"
             of = f"Fractions in {mask_title(model_label(info.path), images.name, ())}".strip()
             self.slice_shares = SliceShares(f"{of}, slice {event.z}", info.classes, shares)
             self.slice_shown.emit()

@@ -50,10 +50,12 @@ def test_the_table_says_whose_fractions_it_shows(
     fake_engine.scripts.append([WAIT, pretend_slice(fake_engine, 2)])
     click(qtbot, dock.this_slice)
     assert not dock.fractions.isVisible()
+    qtbot.waitUntil(lambda: dock.bar.job is not None, timeout=PATIENCE)  # it takes long
     qtbot.waitUntil(lambda: not fake_engine.scripts, timeout=PATIENCE)
     fake_engine.running[-1].gate.set()
     wait_idle(session)
     assert dock.fractions.of.text() == "Fractions in fine of phantom, slice 5"
+    assert dock.bar.phase.text() == ""
     assert shares(dock) == ["0.00 %", "0.00 %", "100.00 %"]
     row = dock.masks.list.visualItemRect(dock.masks.list.topLevelItem(0))
     at = row.center()

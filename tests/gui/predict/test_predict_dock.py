@@ -37,7 +37,7 @@ def test_this_slice_is_predicted_into_a_layer_in_memory(
     assert names(session) == ["mask fine of phantom (slices)"]
     data = session.viewer.layers["mask fine of phantom (slices)"].data
     assert [int(data[z].max()) for z in range(8)] == [0, 0, 0, 2, 0, 3, 0, 0]
-    assert dock.note.text() == "Slice 5: 40 ms; class 0 0.0 %, class 1 0.0 %, class 2 100.0 %"
+    assert dock.note.text() == "Slice 5 is predicted: 40 ms"
     assert session.viewer.layers.selection.active is session.image
     assert not list(fake_engine.folder.glob("slice-*"))
 

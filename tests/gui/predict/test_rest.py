@@ -221,10 +221,9 @@ def test_a_prediction_whose_engine_was_killed_is_shown_saved_and_gone_on_with(
     assert row(dock) == ["tiny of scan", "48"]
     assert dock.masks.list.topLevelItemCount() == 1
     assert names(dock.session) == ["mask tiny of scan"]
-    path = dock.masks.value()
-    assert path is not None
-    assert [one.name for one in path.parent.iterdir() if one.name.startswith(".")] == []
-    assert open_volume(path)[:].all()
+    (mask,) = kept_masks(dock.session.require_project())
+    assert mask.whole
+    assert [one.name for one in mask.path.parent.iterdir() if one.name.startswith(".")] == []
 
 
 def test_deleting_what_a_dead_engine_left_takes_its_layer(
