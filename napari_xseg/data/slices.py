@@ -10,6 +10,7 @@ from napari_xseg.errors import XsegError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_DASH = re.compile(r"(\d+)\s*-\s*(\d+)")
 _RANGE = re.compile(r"(\d*):(\d*)(?::(\d*))?")
 
 
@@ -58,6 +59,9 @@ def format_slices(slices: Sequence[int]) -> str:
 
 
 def _parse_part(part: str, count: int, where: str) -> range:
+    if (dash := _DASH.fullmatch(part)) is not None:
+        first, last = map(int, dash.groups())
+        raise XsegError(f"{where}: ranges are written {first}:{last + 1}, up to slice {last}.")
     if re.search(r"-\s*\d", part):
         raise XsegError(f"{where}: {part} is negative; z count from 0, expected 0 to {count - 1}.")
     match = _RANGE.fullmatch(part)

@@ -109,7 +109,7 @@ class CloseGuard(QObject):
         jobs = self._session.jobs
         jobs.changed.connect(self._close_when_idle)
         jobs.stop()
-        self._session.notify("Stopping: the window closes when the model is saved.")
+        self._session.notify("Stopping: the window closes when what is done is saved.")
         QTimer.singleShot(PATIENCE, self._lose_patience)
 
     def _close_when_idle(self) -> None:

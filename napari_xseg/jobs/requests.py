@@ -194,7 +194,7 @@ class PredictRequest(Request):
         z, or text such as "160:200"; without it, all.
     region : str
         As `parse_region` takes it; empty for everything.
-    confidence, match_intensity, device, precision, threads, overwrite, command
+    confidence, match_intensity, device, precision, threads, overwrite, command, rest_of
         As PredictJob has them.
     """
 
@@ -210,6 +210,7 @@ class PredictRequest(Request):
     threads: Threads | None = None
     overwrite: bool = False
     command: str = ""
+    rest_of: Path | None = None
 
     def job(self) -> PredictJob:
         """Open what is named; XsegError for all that cannot be read or does not fit."""
@@ -234,6 +235,7 @@ class PredictRequest(Request):
             threads=self.threads,
             overwrite=self.overwrite,
             command=self.command,
+            rest_of=self.rest_of,
         )
 
     def run(self, control: Control | None = None) -> Iterator[Event]:

@@ -171,11 +171,28 @@ def _header(path: Path) -> Any:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(_LONGEST_HEADER, path.stat().st_size):
                 raise _not_a_model(path)
-            return json.loads(file.read(length))
+            header = json.loads(file.read(length))
+            _check_length(path, header, 8 + length)
+            return header
     except OSError as error:
         raise XsegError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
         raise _not_a_model(path) from error
+
+
+def _check_length(path: Path, header: Any, start: int) -> None:
+    """Raise XsegError where the file ends before the tensors that its header names."""
+    entries = header.values() if isinstance(header, dict) else ()
+    places = [entry.get("data_offsets") for entry in entries if isinstance(entry, dict)]
+    ends = [place[1] for place in places if isinstance(place, list) and len(place) == 2]
+    if not all(isinstance(end, int) for end in ends):
+        raise _not_a_model(path)
+    expected, found = start + max(ends, default=0), path.stat().st_size
+    if found < expected:
+        raise XsegError(
+            f"{path}: is cut short, {found:,} of {expected:,} bytes are there; copy it anew from "
+            "where it came, or train anew."
+        )
 
 
 def _described(path: Path, header: Any) -> dict[str, Any]:

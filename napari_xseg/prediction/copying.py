@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.formats.atomic import remove
+from napari_xseg.data.jsontext import json_text
 from napari_xseg.data.volume import open_label_volume
 from napari_xseg.data.writing import atomic_path, create_writer
 from napari_xseg.errors import XsegError
@@ -86,9 +87,10 @@ def _copied(
         overwrite=overwrite,
         inputs=mask.files,
     )
-    beside = sidecar_path(source)
-    if read_sidecar(source) is not None:
-        outputs.enter_context(atomic_path(sidecar_path(target))).write_bytes(beside.read_bytes())
+    told = read_sidecar(source)
+    if told is not None:
+        beside = outputs.enter_context(atomic_path(sidecar_path(target)))
+        beside.write_bytes((json_text(told, indent=1) + "\n").encode())
     else:
         outputs.push(lambda kind, _error, _trace: _forget(target) if kind is None else None)
     outputs.enter_context(writer)

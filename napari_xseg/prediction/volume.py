@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,15 @@ import torch
 
 from napari_xseg.data.coding import IGNORE
 from napari_xseg.data.formats.atomic import DiskFull
-from napari_xseg.data.jsontext import json_text
 from napari_xseg.data.writing import SliceWriter, atomic_path, create_writer
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Control, Event, Finished, Message, Progress, SlicesDone, Started
-from napari_xseg.metrics import class_counts, fractions
+from napari_xseg.metrics import class_counts
 from napari_xseg.model.device import describe_device, find_device
+from napari_xseg.prediction import account
 from napari_xseg.prediction.predictor import Channels, Predictor, stack_blocks
-from napari_xseg.prediction.sidecar import sidecar_path
+from napari_xseg.prediction.rest import Left, open_rest
+from napari_xseg.prediction.sidecar import is_unfinished, remove_unfinished, sidecar_path
 from napari_xseg.prediction.slices import (
     check_fits,
     open_reader,
@@ -41,10 +42,9 @@ if TYPE_CHECKING:
     from napari_xseg.data.region import Region
     from napari_xseg.data.volume import Volume
     from napari_xseg.model.checkpoint import SavedModel
+    from napari_xseg.prediction.rest import Rest
 
 AHEAD = 2
-# Bytes of the file beside a mask, at most: as such, and for each slice and class.
-SIDECAR, SIDECAR_ROW, SIDECAR_VALUE = 8192, 64, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,9 @@ class PredictJob:
         Map the grey values onto those of the training data by robust percentiles.
     region : Region, optional
         Pixels outside come out unlabelled.
+    rest_of : Path, optional
+        A .zarr that was cut short: its done slices are taken over as they are. `out` may
+        be it, and one whose writer was killed goes when `out` is there.
     """
 
     model: SavedModel
@@ -81,6 +84,7 @@ class PredictJob:
     threads: int | None = None
     overwrite: bool = False
     command: str = ""
+    rest_of: Path | None = None
 
     def check(self) -> None:
         """Raise XsegError where the job cannot be done, before anything is written."""
@@ -130,7 +134,8 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
 
     Stopped early, the slices not reached hold the unlabelled value, and the
     sidecar names those that were. A full disk stops it too where all outputs are
-    Zarr, with a warning. Memory does not grow with the number of slices.
+    Zarr, with a warning. Memory does not grow with the number of slices. A mask that is
+    gone on with stays as it was until the new one is there.
 
     Yields
     ------
@@ -147,6 +152,7 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     """
     control = control or Control()
     job.check()
+    rest = open_rest(job)
     if job.threads:
         torch.set_num_threads(job.threads)
     intensity, messages = settle_intensity(
@@ -157,20 +163,36 @@ def predict(job: PredictJob, control: Control | None = None) -> Iterator[Event]:
     predictor = Predictor(job.model.network(), device, job.precision)
     yield Started("predict", len(job.slices), describe_device(device), predictor.precision)
     work = _Work(job, predictor, intensity)
-    with ExitStack() as outputs:
-        # Written before the mask takes its place, so that none stands without it.
-        sidecar = outputs.enter_context(atomic_path(sidecar_path(job.out)))
-        sidecar.write_bytes(bytes(_sidecar_size(job)))  # its room, should the disk be full
-        work.open(outputs)
-        with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
-            yield from work.run(reading, writing, control)
-        work.fill_rest()
-        yield from work.blank()
-        yield from work.cut_short()
-        seconds = work.seconds
-        figures = work.figures(seconds)
-        sidecar.write_bytes(_sidecar_text(job, work, predictor, figures).encode())
-    yield Finished(job.out, "stopped" if work.done < len(job.slices) else "done", seconds, figures)
+    with suppress(Left):
+        yield from _written_out(work, rest, control)
+        if rest is not None and is_unfinished(rest.path):
+            remove_unfinished(rest.path)
+        cut = work.done < len(job.slices)
+        figures = work.figures(work.seconds)
+        yield Finished(job.out, "stopped" if cut else "done", work.seconds, figures)
+
+
+def _written_out(work: _Work, rest: Rest | None, control: Control) -> Iterator[Event]:
+    """Predict, and put mask, confidence and sidecar in their places."""
+    job = work.job
+    if rest is not None:
+        yield from rest.check_images(work.reader, control)
+    # Its room is taken first, should the disk be full; it says what the mask is before that is
+    # there under its name, and how it went right after.
+    with atomic_path(sidecar_path(job.out)) as sidecar:
+        sidecar.write_bytes(bytes(account.room(job)))
+        with ExitStack() as outputs:
+            work.open(outputs)
+            with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
+                reading.submit(work.begin, sidecar).result()
+                if rest is not None:
+                    yield from work.take_over(rest, control)
+                yield from work.run(reading, writing, control)
+            work.fill_rest()
+            yield from work.blank()
+            yield from work.cut_short()
+            told = work.end()
+        sidecar.write_bytes(told)
 
 
 @dataclass
@@ -182,11 +204,12 @@ class _Work:
     intensity: Intensity
     done: int = 0
     kept: int = 0
+    taken: int = 0  # slices that were done before
     full: DiskFull | None = None
     counts: list[NDArray[np.int64]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.start = time.perf_counter()
+        self.start, self.stop = time.perf_counter(), 0.0
         job, config = self.job, self.predictor.config
         self.shape = (job.images.shape[1], job.images.shape[2])
         self.batch = self.predictor.batch_size(self.shape)
@@ -207,8 +230,42 @@ class _Work:
 
     @property
     def seconds(self) -> float:
-        """Since the first slice was read."""
-        return time.perf_counter() - self.start
+        """From the first slice read, to the last one written."""
+        return (self.stop or time.perf_counter()) - self.start
+
+    def begin(self, sidecar: Path) -> None:
+        """Say what is settled: whoever finds the mask half done can go on with it."""
+        self.reader.plane(self.job.slices[0])  # read and hashed once
+        sure = None if self.confidence is None else self.confidence.readable
+        places = (self.mask.readable, sure)
+        text = account.begun(self.job, self.reader, self.intensity, self.predictor, places)
+        with sidecar.open("rb+") as file:
+            file.write(text)
+
+    def end(self) -> bytes:
+        """How it went, for the file beside the mask."""
+        self.stop = time.perf_counter()
+        figures = self.figures(self.seconds)
+        told = (self.job, self.reader, self.intensity, self.predictor, self.counts, figures)
+        return account.whole(*told)
+
+    def take_over(self, rest: Rest, control: Control) -> Iterator[Event]:
+        """Copy the slices that are done."""
+        classes, start = self.job.model.classes, time.perf_counter()
+        for plane, sure in rest.pages(self.confidence is not None):
+            if control.stopped:
+                raise Left
+            index = classes.encode(plane, source=str(rest.path))
+            self.counts.append(class_counts(index, len(classes)))
+            self.mask.write(self.taken, plane.astype(classes.file_dtype))
+            if self.confidence is not None and sure is not None:
+                self.confidence.write(self.taken, sure)
+            self.done = self.kept = self.taken = self.taken + 1
+            yield Progress("read", self.taken, len(rest.done), time.perf_counter() - start)
+        if self.taken and self.mask.readable is not None:
+            sure_path = None if self.confidence is None else self.confidence.readable
+            yield SlicesDone(self.job.slices[: self.taken], self.mask.readable, 0, sure_path)
+        self.start = time.perf_counter()
 
     def run(
         self, reading: ThreadPoolExecutor, writing: ThreadPoolExecutor, control: Control
@@ -216,7 +273,7 @@ class _Work:
         """Predict batch after batch; says how many are done, and which can be read."""
         slices, size = self.job.slices, self.batch
         batches: deque[Sequence[int]] = deque(
-            slices[start : start + size] for start in range(0, len(slices), size)
+            slices[start : start + size] for start in range(self.done, len(slices), size)
         )
         ahead: deque[tuple[Sequence[int], Future[Tensor | Sequence[Channels]]]] = deque()
         behind: deque[Future[Event | None]] = deque()
@@ -234,7 +291,8 @@ class _Work:
             behind.append(writing.submit(self._write, batch, self.done, mask, certain))
             self.done += len(batch)
             yield from _written(behind, AHEAD)
-            yield Progress("predict", self.done, len(slices), self.seconds)
+            done, count = self.done - self.taken, len(slices) - self.taken
+            yield Progress("predict", done, count, self.seconds)
         yield from _written(behind, 0)
         self.done = self.kept
 
@@ -322,8 +380,8 @@ class _Work:
 
     def figures(self, seconds: float) -> dict[str, float]:
         """Speed and phase fractions."""
-        pixels = self.done * self.shape[0] * self.shape[1]
-        shares = _shares(self.job.model.classes.names, self.total)
+        pixels = (self.done - self.taken) * self.shape[0] * self.shape[1]
+        shares = account.shares(self.job.model.classes.names, self.total)
         return {
             "mpx_per_s": pixels / max(seconds, 1e-9) / 1e6,
             **{f"fraction.{name}": share for name, share in shares.items()},
@@ -336,51 +394,3 @@ def _written(behind: deque[Future[Event | None]], most: int) -> Iterator[Event]:
         event = behind.popleft().result()
         if event is not None:
             yield event
-
-
-def _sidecar_size(job: PredictJob) -> int:
-    names = job.model.classes.names
-    row = SIDECAR_ROW + sum(SIDECAR_VALUE + 2 * len(name.encode()) for name in names)
-    return SIDECAR + row * (len(job.slices) + 2)
-
-
-def _sidecar_text(
-    job: PredictJob, work: _Work, predictor: Predictor, figures: dict[str, float]
-) -> str:
-    classes, predicted = job.model.classes, job.slices[: work.done]
-    rows = [
-        {"z": z, **_shares(classes.names, counts)}
-        for z, counts in zip(predicted, work.counts, strict=True)
-    ]
-    content = {
-        "model": job.model.identity,
-        "model_file": str(job.model.path),
-        "input": work.reader.sha256(predicted),
-        "images": job.images.uri,
-        "slices": list(predicted),
-        "complete": work.done == len(job.slices),
-        "classes": classes.to_dict(),
-        "settings": {
-            "match_intensity": job.match_intensity,
-            "intensity": work.intensity.to_dict(),
-            "region": None if job.region is None else job.region.text,
-            "device": str(predictor.device),
-            "precision": predictor.precision,
-        },
-        "figures": figures,
-        "fractions": {
-            "pooled": {name: figures[f"fraction.{name}"] for name in classes.names},
-            "slices": rows,
-        },
-        "pixels": {
-            **dict(zip(classes.names, map(int, work.total), strict=True)),
-            "unlabelled": len(job.slices) * work.shape[0] * work.shape[1] - int(work.total.sum()),
-        },
-        "command": job.command,
-        "confidence": None if job.confidence is None else str(job.confidence),
-    }
-    return json_text(content, indent=1) + "\n"
-
-
-def _shares(names: Sequence[str], counts: NDArray[np.int64]) -> dict[str, float]:
-    return {name: float(share) for name, share in zip(names, fractions(counts), strict=True)}

@@ -10,9 +10,10 @@ import numpy as np
 from napari_xseg.config import ModelConfig
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.intensity import Intensity
+from napari_xseg.data.slices import format_slices
 from napari_xseg.data.writing import SliceWriter, create_writer
 from napari_xseg.events import Event, Finished, Preview, Progress, SlicesDone, Started
-from napari_xseg.model.metadata import KEY, VERSION
+from napari_xseg.model.metadata import KEY, VERSION, read_model_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,13 +47,15 @@ class PretendedMask:
     def __init__(self, engine: FakeEngine) -> None:
         self._engine = engine
         self._writer: SliceWriter | None = None
-
-    @property
-    def request(self) -> Any:
-        return self._engine.submitted[-1]
+        self.request: Any = None
+        self.depth = 0
 
     def begin(self, _: FakeRunning) -> Event:
-        depth, height, width = len(self.request.slices), *self.request.images.shape[1:]
+        self.request = self._engine.submitted[-1]
+        images = self.request.images
+        opened = images if hasattr(images, "shape") else images.open()
+        self.depth, height, width = opened.shape
+        depth = len(self.request.slices)
         self.shape = (depth, height, width)
         self._writer = create_writer(
             self.request.out, self.shape, np.dtype(np.uint8), overwrite=self.request.overwrite
@@ -91,8 +94,11 @@ class PretendedMask:
             told = {
                 "classes": CLASSES.to_dict(),
                 "slices": list(self.request.slices[:done]),
+                "wanted": format_slices(self.request.slices),
+                "depth": self.depth,
+                "model": read_model_info(self.request.model).identity,
                 "model_file": str(self.request.model / "model.safetensors"),
-                "images": self.request.images.name,
+                "images": getattr(self.request.images, "name", "file"),
                 "fractions": {"pooled": shares},
             }
             out: Path = self.request.out

@@ -1,15 +1,25 @@
-"""How much of a mask each class takes."""
+"""How much of a mask or a slice each class takes, and of which one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_xseg.data.classes import ClassTable
+from napari_xseg.data.slices import format_slices
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.forms import swatch
+from napari_xseg.gui.predict.kept_masks import KeptMask, kept_mask
 from napari_xseg.prediction.sidecar import read_sidecar
 
 if TYPE_CHECKING:
@@ -19,6 +29,53 @@ if TYPE_CHECKING:
 # Rows that are seen without scrolling.
 SHOWN = 7
 ROW = 22
+
+
+class Fractions(QWidget):
+    """A table of fractions, and above it whose they are; not seen while there are none."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.of = QLabel()
+        self.of.setWordWrap(True)
+        self.of.setToolTip("Whose fractions these are: the mask or the slice.")
+        self.table = FractionsTable()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.of)
+        layout.addWidget(self.table)
+        self.clear()
+
+    def set_value(self, of: str, classes: ClassTable, fractions: Mapping[str, float]) -> None:
+        """Show the shares by class name; classes without one are left out."""
+        self.of.setText(of)
+        self.table.set_value(classes, fractions)
+        self.setVisible(self.table.rowCount() > 0)
+
+    def show_mask(self, path: Path) -> None:
+        """Show what the file beside a mask says; nothing where it says nothing."""
+        told = read_sidecar(path) or {}
+        try:
+            classes = ClassTable.from_dict(told.get("classes") or {}, str(path))
+            pooled = (told.get("fractions") or {}).get("pooled") or {}
+            shares = {name: float(share) for name, share in pooled.items() if share is not None}
+        except (XsegError, AttributeError, TypeError, ValueError):
+            self.clear()
+            return
+        self.set_value(mask_words(kept_mask(path)), classes, shares)
+
+    def clear(self) -> None:
+        """Show nothing: there is another image, or other figures are being made."""
+        self.of.setText("")
+        self.table.setRowCount(0)
+        self.setVisible(False)
+
+
+def mask_words(mask: KeptMask) -> str:
+    """Whose fractions those of a mask are."""
+    slices = format_slices(mask.done)
+    return f"Fractions in {mask.title}" + (f", slices {slices}" if slices else "")
 
 
 class FractionsTable(QTableWidget):
@@ -40,7 +97,6 @@ class FractionsTable(QTableWidget):
         rows.setDefaultSectionSize(ROW)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        self.setVisible(False)
 
     def set_value(self, classes: ClassTable, fractions: Mapping[str, float]) -> None:
         """Show the shares by class name; classes without one are left out."""
@@ -52,19 +108,6 @@ class FractionsTable(QTableWidget):
             self.setItem(row, 0, QTableWidgetItem(swatch(spec.colour), spec.name))
             self.setItem(row, 1, share)
         self._fit()
-        self.setVisible(bool(rows))
-
-    def show_mask(self, path: Path) -> None:
-        """Show what the file beside a mask says; nothing where it says nothing."""
-        told = read_sidecar(path) or {}
-        try:
-            classes = ClassTable.from_dict(told.get("classes") or {}, str(path))
-            pooled = (told.get("fractions") or {}).get("pooled") or {}
-            shares = {name: float(share) for name, share in pooled.items() if share is not None}
-        except (XsegError, AttributeError, TypeError, ValueError):
-            self.setVisible(False)
-            return
-        self.set_value(classes, shares)
 
     def _fit(self) -> None:
         rows, header = self.verticalHeader(), self.horizontalHeader()

@@ -11,15 +11,19 @@ import numpy as np
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.volume import open_label_volume, open_volume
 from napari_xseg.errors import XsegError
+from napari_xseg.gui.layer_kinds import KEY
 from napari_xseg.gui.planes import LazyPlanes
 from napari_xseg.prediction.sidecar import read_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from napari.layers import Layer
     from numpy.typing import NDArray
 
     from napari_xseg.data.volume import Volume
+    from napari_xseg.gui.predict.kept_masks import KeptMask
+    from napari_xseg.gui.session import Session
 
 Shape = tuple[int, int, int]
 # Bytes of planes that one layer keeps, and the least and most planes that may be.
@@ -132,6 +136,19 @@ class FilePlanes(LazyPlanes):
         say, self._on_fault = self._on_fault, None
         if say is not None:
             say(error)
+
+
+def file_of(layer: Layer) -> Path | None:
+    """The file that a layer shows: under a hidden name until it is finished."""
+    if isinstance(layer.data, FilePlanes):
+        return layer.data.path
+    path = layer.metadata.get(KEY, {}).get("path")
+    return None if path is None else Path(path)
+
+
+def layers_on(session: Session, mask: KeptMask) -> list[Layer]:
+    """The layers that show a mask or its confidences."""
+    return [layer for layer in session.viewer.layers if file_of(layer) in mask.files]
 
 
 @dataclass(frozen=True)

@@ -21,16 +21,29 @@ from qtpy.QtWidgets import (
 )
 
 from napari_xseg.data.formats.atomic import remove
-from napari_xseg.data.runs_list import split_name
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.dock import Links
 from napari_xseg.gui.forms import make_button
 from napari_xseg.gui.images import images_of
-from napari_xseg.gui.layers import KEY
-from napari_xseg.gui.predict.mask_layers import FilePlanes, MaskFile, open_mask
+from napari_xseg.gui.predict.kept_masks import (
+    CONFIDENCE,
+    KeptMask,
+    dates,
+    kept_mask,
+    kept_masks,
+)
+from napari_xseg.gui.predict.mask_layers import (
+    FilePlanes,
+    MaskFile,
+    file_of,
+    layers_on,
+    open_mask,
+)
 from napari_xseg.gui.predict.mask_saving import MaskSaving
-from napari_xseg.gui.predict.prediction import CONFIDENCE, add_confidence
-from napari_xseg.prediction.sidecar import remove_unfinished, sidecar_path, unfinished_masks
+from napari_xseg.gui.predict.predicting import predictions_of
+from napari_xseg.gui.predict.prediction import add_confidence, layer_name
+from napari_xseg.gui.predict.rest import rest_plan
+from napari_xseg.prediction.sidecar import is_unfinished, remove_unfinished, sidecar_path
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -40,19 +53,31 @@ if TYPE_CHECKING:
 
 FILTERS = "TIFF (*.tif *.tiff);;OME-Zarr (*.zarr)"
 PATH = Qt.ItemDataRole.UserRole
+# Pixels of the list: its buttons are to be seen below it, on small screens too.
+LOWEST, HIGHEST = 72, 110
 
 
 class MaskList(QWidget):
-    """The masks of the project, newest first; emits `selected` with the path of one, or None."""
+    """The masks of the project, newest first; emits `selected` with the path of one, or None.
+
+    `rest_wanted` comes with a KeptMask whose missing slices are asked for.
+    """
 
     selected = Signal(object)
+    rest_wanted = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
         self.saving = MaskSaving(session)
         self._make_widgets()
-        self._links = Links((session.project_changed, self.refresh))
+        self._predictions = predictions_of(session)
+        self._links = Links(
+            (session.project_changed, self.refresh),
+            (session.model_changed, self._show_rest),
+            (session.layers_changed, self._show_rest),
+            (self._predictions.changed, self._show_rest),
+        )
         self.refresh()
 
     def leave(self) -> None:
@@ -61,16 +86,20 @@ class MaskList(QWidget):
 
     def _make_widgets(self) -> None:
         self.list = QTreeWidget()
-        self.list.setHeaderLabels(["Mask", "Made"])
+        self.list.setHeaderLabels(["Mask", "Slices", "Made"])
         self.list.setRootIsDecorated(False)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.list.setToolTip("Masks of this project. A double click or Enter shows one.")
-        self.list.setMinimumHeight(90)
-        self.list.setMaximumHeight(160)
+        self.list.setToolTip(
+            "Masks of this project, and how many of their slices are predicted. A double click or "
+            "Enter shows one."
+        )
+        self.list.setMinimumHeight(LOWEST)
+        self.list.setMaximumHeight(HIGHEST)
         header = self.list.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        for column in (1, 2):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.list.itemSelectionChanged.connect(self._on_selection)
         self.list.itemActivated.connect(lambda *_: self.show_selected())
         buttons = QHBoxLayout()
@@ -87,6 +116,9 @@ class MaskList(QWidget):
         self.delete_button = self._button(
             buttons, "Delete", "Delete it from the disk; asks first.", "delete"
         )
+        self.rest_button = QPushButton("Predict the rest")
+        self.rest_button.setToolTip("Predict the slices that are missing, as the others were.")
+        self.rest_button.clicked.connect(self._ask_for_rest)
         QShortcut(
             QKeySequence(QKeySequence.StandardKey.Delete),
             self.list,
@@ -98,6 +130,7 @@ class MaskList(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.list)
         layout.addLayout(buttons)
+        layout.addWidget(self.rest_button)
         layout.addWidget(self.saving)
 
     def _button(self, row: QHBoxLayout, text: str, tip: str, slot: str) -> QPushButton:
@@ -126,37 +159,66 @@ class MaskList(QWidget):
         self.list.blockSignals(True)
         self.list.clear()
         if project is not None:
-            for path in project.masks():
-                if not path.stem.endswith(CONFIDENCE):
-                    self._add(path, *_words(path))
-            for path in unfinished_masks(project.folder / "masks"):
-                self._add(path, f"{_words(path)[0]} (unfinished)", "")
+            masks = kept_masks(project)
+            for mask, date in zip(masks, dates(masks), strict=True):
+                self._add(mask, date)
         self.list.blockSignals(False)
         if chosen is not None:
             self.select(chosen)
         self._on_selection()
 
-    def _add(self, path: Path, name: str, date: str) -> None:
-        item = QTreeWidgetItem([name, date])
-        item.setData(0, PATH, str(path))
-        item.setToolTip(0, str(path))
+    def _add(self, mask: KeptMask, date: str) -> None:
+        item = QTreeWidgetItem([mask.title, mask.slices_words, date])
+        item.setData(0, PATH, str(mask.path))
+        item.setToolTip(0, f"{mask.title}\n{mask.path}")
+        if mask.can_be_gone_on_with:
+            item.setToolTip(1, "So many slices are predicted; Predict the rest does the others.")
         self.list.addTopLevelItem(item)
 
     def _on_selection(self) -> None:
         path = self.value()
-        whole = path is not None and not path.name.startswith(".")
-        self.show_button.setEnabled(whole)
-        self.save_button.setEnabled(whole and not self.saving.active)
+        readable = path is not None and _is_readable(path)
+        self.show_button.setEnabled(readable)
+        self.save_button.setEnabled(readable and not self.saving.active)
         for button in (self.reveal_button, self.delete_button):
             button.setEnabled(path is not None)
+        self._show_rest()
         self.selected.emit(path)
+
+    def _show_rest(self) -> None:
+        """Offer to predict what is missing; where it cannot be, the tooltip says why."""
+        path = self.value()
+        mask = None if path is None else kept_mask(path)
+        self.rest_button.setVisible(mask is not None and mask.can_be_gone_on_with)
+        if mask is None or not mask.can_be_gone_on_with:
+            return
+        missing = len(mask.wanted) - len(mask.done)
+        words, able = f"Predict the {missing:,} slices that are missing, as the others were.", True
+        if self._predictions.current is not None:
+            words, able = "A prediction is under way: wait for its end, or press Cancel.", False
+        else:
+            try:
+                rest_plan(self.session, mask)
+            except XsegError as error:
+                words, able = str(error), False
+        self.rest_button.setToolTip(words)
+        self.rest_button.setEnabled(able)
+
+    def _ask_for_rest(self) -> None:
+        path = self.value()
+        if path is not None:
+            self.rest_wanted.emit(kept_mask(path))
+
+    def unselect(self) -> None:
+        """Select no mask."""
+        self.list.clearSelection()
 
     # -- what is done with a mask -------------------------------------------
 
     def show_selected(self) -> None:
         """Show the selected mask, or bring its layer to the front where it is shown."""
         path = self.value()
-        if path is None or path.name.startswith("."):
+        if path is None or not _is_readable(path):
             return
         layer = layer_of(self.session, path)
         if layer is not None:
@@ -171,7 +233,7 @@ class MaskList(QWidget):
         name, kind = QFileDialog.getSaveFileName(
             self,
             "Save the mask",
-            str(Path.home() / f"{_words(path)[0]}.tif"),
+            str(Path.home() / f"{kept_mask(path).file_name}.tif"),
             FILTERS,
             options=QFileDialog.Option.DontConfirmOverwrite,
         )
@@ -197,14 +259,15 @@ class MaskList(QWidget):
         """Delete the selected mask with what lies beside it, when the user says so."""
         path = self.value()
         if path is None or not _ask(
-            self, "Delete", f"Delete the mask {_words(path)[0]}? It cannot be brought back."
+            self, "Delete", f"Delete the mask {kept_mask(path).title}? It cannot be brought back."
         ):
             return
-        self.session.layers.remove(*self._layers_on(path))
-        if path.name.startswith("."):
+        self.session.layers.remove(*layers_on(self.session, kept_mask(path)))
+        if is_unfinished(path):
             remove_unfinished(path)
         else:
-            for file in (path, sidecar_path(path), _confidence(path)):
+            sure = path.with_name(f"{path.stem}{CONFIDENCE}{path.suffix}")
+            for file in (path, sidecar_path(path), sure):
                 remove(file)
         self.refresh()
         if path.exists():
@@ -212,19 +275,11 @@ class MaskList(QWidget):
                 XsegError(f"{path}: cannot be deleted; close what uses it, or ask its owner.")
             )
 
-    def _layers_on(self, path: Path) -> list[Labels]:
-        named = {str(path), str(_confidence(path))}
-        return [
-            layer
-            for layer in self.session.viewer.layers
-            if layer.metadata.get(KEY, {}).get("path") in named
-        ]
-
 
 def layer_of(session: Session, path: Path) -> Labels | None:
     """The layer that shows a mask file."""
     for layer in session.layers.of_kind("mask"):
-        if layer.metadata[KEY].get("path") == str(path):
+        if file_of(layer) == path:
             return layer
     return None
 
@@ -253,11 +308,11 @@ def show_mask(session: Session, mask: MaskFile) -> Labels:
     """Show a mask, and its confidences, on the image that it was made from."""
     image = _image_of(session, mask)
     shape = mask.shape_on(None if image is None else images_of(image).shape)
-    name = mask.model_name and split_name(Path(mask.model_name))[1]
+    title = kept_mask(mask.path).title
     if mask.confidence is not None:
         sure = FilePlanes(shape, mask.slices, mask.confidence, on_fault=session.show_error)
         path = str(mask.confidence)
-        add_confidence(session, sure, f"confidence {name}".strip(), image, path=path)
+        add_confidence(session, sure, layer_name(session, "confidence", title), image, path=path)
     planes = FilePlanes(
         shape, mask.slices, mask.path, classes=mask.classes, on_fault=session.show_error
     )
@@ -265,7 +320,7 @@ def show_mask(session: Session, mask: MaskFile) -> Labels:
         planes,
         mask.classes,
         kind="mask",
-        name=f"mask {name}".strip(),
+        name=layer_name(session, "mask", title, mask.path),
         image=image,
         path=str(mask.path),
         model=mask.model,
@@ -286,14 +341,9 @@ def _image_of(session: Session, mask: MaskFile) -> Image | None:
     return None
 
 
-def _confidence(path: Path) -> Path:
-    return path.with_name(f"{path.stem}{CONFIDENCE}{path.suffix}")
-
-
-def _words(path: Path) -> tuple[str, str]:
-    """Name and date of a mask, by its file."""
-    date, name = split_name(path.with_name(path.stem.removeprefix(".")))
-    return name, f"{date:%d %b %H:%M}"
+def _is_readable(path: Path) -> bool:
+    """Whether it is known what the values of a mask mean."""
+    return not is_unfinished(path) or kept_mask(path).told
 
 
 def _ask(parent: QWidget, title: str, text: str) -> bool:

@@ -62,8 +62,10 @@ class MaskSaving(QWidget):
         Raises
         ------
         XsegError
-            `target` is the image, or lies among its slices.
+            `target` is the image, lies among its slices, or in no folder.
         """
+        if not target.parent.is_dir():
+            raise no_folder(target)
         refuse_image(target, self._session.images)
         self._control = control = Control()
         self._progress = (0, 0)
@@ -106,6 +108,13 @@ class MaskSaving(QWidget):
     def _on_failed(self, error: Exception) -> None:
         self._end()
         self._session.show_error(error)
+
+
+def no_folder(target: Path) -> XsegError:
+    """Say that a mask is to lie in a folder that is not there: it may be mistyped."""
+    return XsegError(
+        f"{target.parent}: there is no such folder; make it first, or choose another one."
+    )
 
 
 def refuse_image(target: Path, images: Images | None) -> None:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 from napari_xseg.data.volume import open_volume
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.images import Images, images_of
+from napari_xseg.gui.predict.mask_saving import no_folder
 from napari_xseg.jobs import FileSource
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ class OtherMenu(QMenu):
             self._take_file(images, _with_suffix(Path(target), kind))
 
     def _take_file(self, path: Path, out: Path) -> None:
+        if not out.parent.is_dir():
+            self._session.show_error(no_folder(out))
+            return
         overwrite = out.exists()
         if overwrite:
             yes = QMessageBox.StandardButton.Yes

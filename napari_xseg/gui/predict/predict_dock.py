@@ -13,22 +13,21 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QGroupBox,
     QLabel,
-    QLineEdit,
     QVBoxLayout,
 )
 
-from napari_xseg.data.slices import parse_slices
-from napari_xseg.errors import XsegError
 from napari_xseg.gui.data_bar import DataBar
 from napari_xseg.gui.dock import Dock
 from napari_xseg.gui.forms import Fold, fill, make_button
 from napari_xseg.gui.job_bar import JobBar
-from napari_xseg.gui.predict.fractions_table import FractionsTable
+from napari_xseg.gui.predict.fractions_table import Fractions
+from napari_xseg.gui.predict.kept_masks import kept_mask
 from napari_xseg.gui.predict.mask_list import MaskList
 from napari_xseg.gui.predict.model_chooser import ModelChooser
 from napari_xseg.gui.predict.other_images import OtherMenu
 from napari_xseg.gui.predict.predict_form import OptionsForm
 from napari_xseg.gui.predict.predicting import predictions_of
+from napari_xseg.gui.predict.range_row import RangeRow
 from napari_xseg.gui.telling import FLAG
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_xseg.gui.images import Images
+    from napari_xseg.gui.predict.kept_masks import KeptMask
+    from napari_xseg.gui.predict.prediction import Prediction
 
 # Milliseconds after which a slice that is not there yet gets a bar, and between two looks.
 PATIENCE, LOOK = 400, 200
@@ -58,14 +59,13 @@ class PredictDock(Dock):
         self.predictions = predictions_of(self.session)
         self._repeat: Callable[[], None] | None = None
         self._repeating = False
-        self._is_range = False
         self._make_widgets()
         self._lay_out()
         self._connect()
         self._update()
-        self._count_range()
+        self.range_row.read()
         if self.predictions.current is not None:
-            self.bar.follow(self.predictions.current.job)
+            self._follow(self.predictions.current)
         self.session.warm_up()
 
     # -- widgets ------------------------------------------------------------
@@ -80,14 +80,8 @@ class PredictDock(Dock):
         self.follow = QCheckBox("Follow")
         self.follow.setToolTip("Predict each slice that you look at, into the layer preview.")
         self.follow.setChecked(session.live.follow)
-        self.range = QLineEdit()
-        self.range.setPlaceholderText("160:200")
-        self.range.setToolTip("Slices by z from 0, as a list, Python ranges or both: 13,39,160:200")
-        self.range_count = QLabel()
-        self.range_count.setToolTip("How many slices the range names.")
-        self.predict_range = make_button(
-            "Predict r&ange", "Predict the slices named, into one mask."
-        )
+        self.range_row = RangeRow(session)
+        self.range, self.predict_range = self.range_row.field, self.range_row.button
         self.volume = make_button("Whole vol&ume", "Predict all slices into a mask of the project.")
         self.other = make_button("Oth&er", "Predict another layer, or a file or folder.")
         self.other_menu = OtherMenu(session, self._predict_other, self)
@@ -99,7 +93,7 @@ class PredictDock(Dock):
         self.speed.setToolTip("Million pixels predicted in a second.")
         self.note = QLabel()
         self.note.setWordWrap(True)
-        self.note.setToolTip("The slice predicted last: time, and shares of the classes.")
+        self.note.setToolTip("The slice that was asked for last.")
         self.warning = QLabel()
         self.warning.setWordWrap(True)
         self.warning.setToolTip("The images do not look like those that the model learnt from.")
@@ -107,7 +101,7 @@ class PredictDock(Dock):
             "Match intensit&y and predict again",
             "Map the grey values onto those of the training images, and do the same once more.",
         )
-        self.fractions = FractionsTable()
+        self.fractions = Fractions()
         self.masks = MaskList(session)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK)
@@ -133,16 +127,7 @@ class PredictDock(Dock):
         grid.addWidget(self.follow, 0, 1)
         grid.addWidget(self.volume, 1, 0)
         grid.addWidget(self.other, 1, 1)
-        label = QLabel("Ran&ge")
-        label.setBuddy(self.range)
-        named = QGridLayout()
-        named.setSpacing(4)
-        named.addWidget(label, 0, 0)
-        named.addWidget(self.range, 0, 1)
-        named.addWidget(self.range_count, 0, 2)
-        named.addWidget(self.predict_range, 0, 3)
-        named.setColumnStretch(1, 1)
-        grid.addLayout(named, 2, 0, 1, 2)
+        grid.addWidget(self.range_row, 2, 0, 1, 2)
         return group
 
     def _warning_panel(self) -> QFrame:
@@ -158,22 +143,23 @@ class PredictDock(Dock):
     def _connect(self) -> None:
         session = self.session
         self.listen(
-            (session.image_changed, self._count_range),
+            (session.image_changed, self._on_image),
             (session.model_changed, self._update),
             (session.project_changed, self._update),
             (session.layers_changed, self._update),
             (session.live.changed, self._show_follow),
             (self.predictions.changed, self._update),
             (self.predictions.finished, self._on_finished),
+            (self.predictions.slice_shown, self._show_slice_fractions),
         )
         self.this_slice.clicked.connect(self.predict_slice)
         self.volume.clicked.connect(self.predict_volume)
         self.predict_range.clicked.connect(self.predict_named)
-        self.range.textChanged.connect(self._count_range)
-        self.range.returnPressed.connect(self.predict_range.click)
+        self.range_row.changed.connect(self._update)
         self.follow.toggled.connect(self._set_follow)
         self.match.clicked.connect(self._match_and_repeat)
         self.masks.selected.connect(self._show_fractions_of)
+        self.masks.rest_wanted.connect(self.predict_rest)
         self._timer.timeout.connect(self._look)
         self._patience.timeout.connect(self._follow_slice)
         for key in ("Ctrl+Return", "Ctrl+Enter"):
@@ -188,9 +174,13 @@ class PredictDock(Dock):
 
     def predict_slice(self) -> None:
         """Predict the slice in view."""
+        if self.bar.job is None:
+            self.bar.say("")  # of what came before
+        self._clear_fractions()
         self.guarded(lambda: self.predictions.look(self.options.value()))
         if self.predictions.looking is not None:
             self._patience.start()
+            self._timer.start()
 
     def predict_volume(self) -> None:
         """Predict all slices of the image."""
@@ -199,7 +189,18 @@ class PredictDock(Dock):
 
     def predict_named(self) -> None:
         """Predict the slices that the range names."""
-        self.guarded(lambda: self._start(self._named()))
+        self.guarded(lambda: self._start(self.range_row.value()))
+
+    def predict_rest(self, mask: KeptMask) -> None:
+        """Predict the missing slices of a mask, as the others were predicted."""
+
+        def begin() -> None:
+            prediction = self.predictions.go_on(mask)
+            plan = prediction.plan
+            self._follow(prediction)
+            self._repeat = partial(self._start, plan.slices, plan.images, prediction.image)
+
+        self.guarded(begin)
 
     def _predict_other(
         self, images: Images, layer: Image | None, out: Path | None, overwrite: bool
@@ -223,17 +224,19 @@ class PredictDock(Dock):
                 out=out,
                 overwrite=overwrite,
             )
-            self.bar.follow(prediction.job)
-            prediction.job.events.connect(self._mend_words)
-            self._timer.start()
+            self._follow(prediction)
 
         # Done once more, it replaces what it has made itself.
         self._repeat = partial(begin, True) if out is not None else partial(begin, overwrite)
         self.guarded(lambda: begin(overwrite))
 
-    def _named(self) -> tuple[int, ...]:
-        images = self.session.require_images()
-        return parse_slices(self.range.text().strip() or "nothing", images.shape[0], "range")
+    def _follow(self, prediction: Prediction) -> None:
+        """Show how far a prediction is; the figures of others go."""
+        self._clear_fractions()
+        self.bar.follow(prediction.job)
+        prediction.job.events.connect(self._mend_words)
+        prediction.job.ended.connect(self._say_kept)
+        self._timer.start()
 
     def _match_and_repeat(self) -> None:
         self.options.match.setChecked(True)
@@ -264,13 +267,25 @@ class PredictDock(Dock):
         self.follow.setEnabled(able or session.live.follow)
         self.volume.setEnabled(able and current is None)
         self.other.setEnabled(self.chooser.info is not None and current is None)
-        self.predict_range.setEnabled(able and current is None and self._is_range)
+        self.predict_range.setEnabled(able and current is None and self.range_row.good)
         speed = 0.0 if current is None else current.megapixels_per_second
         self.speed.setText(f"{speed:.1f} Mpx/s")
         self.speed.setVisible(speed > 0)
-        self.note.setText(self.predictions.slice_note)
-        self.note.setVisible(bool(self.predictions.slice_note))
+        self._show_note()
         self._show_warning()
+
+    def _show_note(self) -> None:
+        words = self._waiting_words() or self.predictions.slice_note
+        self.note.setText(words)
+        self.note.setVisible(bool(words))
+
+    def _waiting_words(self) -> str:
+        """What the slice that was asked for waits for; empty where it does not."""
+        current, looking = self.predictions.current, self.predictions.looking
+        if current is None or looking is None or looking.state != "waiting":
+            return ""
+        words = f"Slice {self.predictions.looking_at} waits for the end of the prediction"
+        return f"{words}, which is paused." if current.job.state == "paused" else f"{words}."
 
     def _show_warning(self) -> None:
         last = self.predictions.last
@@ -284,20 +299,9 @@ class PredictDock(Dock):
         if FLAG in words:
             self.bar.show_message(words.replace(FLAG, ""))
 
-    def _count_range(self) -> None:
-        text = self.range.text().strip()
-        try:
-            count = len(self._named()) if text else 0
-            words, tip = (f"{count:,} slice{'s' * (count != 1)}" if count else ""), ""
-        except XsegError as error:
-            count, words, tip = 0, "not there", str(error)
-        self._is_range = count > 0
-        self.range_count.setText(words)
-        self.range_count.setToolTip(tip or "How many slices the range names.")
-        self._update()
-
     def _look(self) -> None:
         """Say why a job does not begin; it tells nothing itself before."""
+        self._show_note()
         training, job = self.session.training, self.bar.job
         if self.predictions.current is None and self.predictions.looking is None:
             self._timer.stop()
@@ -309,29 +313,63 @@ class PredictDock(Dock):
         job = self.predictions.looking
         if job is not None and self.bar.job is None:
             self.bar.follow(job)
+            job.ended.connect(self._forget_slice_job)
             self._timer.start()
+
+    def _forget_slice_job(self) -> None:
+        """Leave no "Stopped" behind a slice that is there: its job has no other end."""
+        if self.predictions.slice_shares is not None:
+            self.bar.say("")
 
     def _on_finished(self) -> None:
         last = self.predictions.last
         if last is None:
             return
         self.masks.refresh()
-        self.masks.select(last.plan.out)
-        if last.fractions:
-            self.fractions.set_value(last.plan.info.classes, last.fractions)
+        self.masks.unselect()
+        self.masks.select(last.path)
+        if self.masks.value() is None and last.fractions:  # of no project, or left by a dead engine
+            title = f"Fractions in {last.plan.title}"
+            self.fractions.set_value(title, last.plan.info.classes, last.fractions)
         if self._repeating and self._repeat is not None:
             self._repeating = False
             self.guarded(self._repeat)
 
+    def _say_kept(self) -> None:
+        """After a stop, or the engine's death: how many slices there are."""
+        last = self.predictions.last
+        if last is None or (last.job.finished is not None and last.job.finished.reason == "done"):
+            return
+        mask = kept_mask(last.path)
+        if mask.told:
+            word = "Stopped" if last.job.error is None else "Not finished"
+            self.bar.say(f"{word}: {mask.slices_words} slices are kept")
+
+    def _on_image(self) -> None:
+        self._clear_fractions()
+        self.range_row.read()
+
+    def _clear_fractions(self) -> None:
+        self.masks.unselect()
+        self.fractions.clear()
+
     def _show_fractions_of(self, path: Path | None) -> None:
-        if path is not None:
+        if path is None:
+            self.fractions.clear()
+        else:
             self.fractions.show_mask(path)
+
+    def _show_slice_fractions(self) -> None:
+        found = self.predictions.slice_shares
+        if found is not None and self.predictions.current is None:
+            self.fractions.set_value(found.of, found.classes, found.shares)
 
     def let_go(self) -> None:
         """Listen no more; what runs goes on."""
         current = self.predictions.current
         if current is not None:
             current.job.events.disconnect(self._mend_words, missing_ok=True)
+            current.job.ended.disconnect(self._say_kept, missing_ok=True)
         self.bar.follow(None)
         self._timer.stop()
         self._patience.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,15 @@ from napari_xseg.events import Message, Preview
 from napari_xseg.gui.layers import KEY, Kind
 from napari_xseg.gui.live import read_preview
 from napari_xseg.gui.planes import PreviewPlanes
+from napari_xseg.gui.predict.kept_masks import (
+    CONFIDENCE,
+    KeptMask,
+    kept_masks,
+    mask_title,
+    model_label,
+)
 from napari_xseg.gui.predict.mask_layers import planes_kept
 from napari_xseg.gui.predict.prediction import (
-    CONFIDENCE,
     Prediction,
     PredictOptions,
     PredictPlan,
@@ -24,6 +31,7 @@ from napari_xseg.gui.predict.prediction import (
     model_name,
 )
 from napari_xseg.gui.predict.recent_models import remember_model
+from napari_xseg.gui.predict.rest import rest_plan
 from napari_xseg.gui.telling import FLAG
 from napari_xseg.jobs.slice_request import SliceRequest
 from napari_xseg.model.metadata import ModelInfo, read_model_info
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from numpy.typing import NDArray
 
+    from napari_xseg.data.classes import ClassTable
     from napari_xseg.data.project import Project
     from napari_xseg.events import Event
     from napari_xseg.gui.images import Images
@@ -41,22 +50,37 @@ if TYPE_CHECKING:
     from napari_xseg.gui.worker import Job
 
 
+@dataclass(frozen=True)
+class SliceShares:
+    """The shares of the classes in one slice, and which slice that is in words."""
+
+    of: str
+    classes: ClassTable
+    shares: dict[str, float]
+
+
 class Predictions:
     """The predictions of a session: one of a volume at a time, and single slices."""
 
     changed = Signal()
     finished = Signal()  # one of a volume is over
+    slice_shown = Signal()  # that was asked for, with its shares
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.current: Prediction | None = None
         self.last: Prediction | None = None
         self.looking: Job | None = None
+        self.looking_at = 0
         self.slice_note = ""
+        self.slice_shares: SliceShares | None = None
+        self._told_of: set[Path] = set()  # projects whose masks that are not whole were told of
         self.off_grey_values = ""
         self._notes_slice = False  # whether the slice under way is still what was asked for last
         session.image_changed.connect(self._forget_slice)
         session.model_changed.connect(self._forget_slice)
+        session.project_changed.connect(self._tell_of_rests)
+        self._tell_of_rests()
 
     # -- volumes ------------------------------------------------------------
 
@@ -90,7 +114,7 @@ class Predictions:
         """
         session = self._session
         if self.current is not None:
-            raise XsegError("A prediction is under way: wait for its end, or press Stop.")
+            raise XsegError("A prediction is under way: wait for its end, or press Cancel.")
         model, info = require_model(session)
         if images is None:
             images, layer = session.require_images(), session.image
@@ -101,7 +125,23 @@ class Predictions:
         plan = PredictPlan(
             model, info, images, slices, out, options, session.jobs.engine.folder, overwrite
         )
-        self.current = self.last = prediction = Prediction(session, plan, layer)
+        return self._begin(plan, layer)
+
+    def go_on(self, mask: KeptMask) -> Prediction:
+        """Predict the missing slices of a mask, as it was begun.
+
+        Raises
+        ------
+        XsegError
+            As `rest_plan` says; one is under way.
+        """
+        if self.current is not None:
+            raise XsegError("A prediction is under way: wait for its end, or press Cancel.")
+        plan, layer = rest_plan(self._session, mask)
+        return self._begin(plan, layer)
+
+    def _begin(self, plan: PredictPlan, layer: Image | None) -> Prediction:
+        self.current = self.last = prediction = Prediction(self._session, plan, layer)
         prediction.changed.connect(self.changed.emit)
         prediction.job.ended.connect(partial(self._on_end, prediction))
         self._forget_slice()
@@ -113,6 +153,21 @@ class Predictions:
             self.current.job.stop()
         if self.looking is not None:
             self.looking.stop()
+
+    def _tell_of_rests(self) -> None:
+        """Say once of each project which masks can be gone on with, and how."""
+        project = self._session.project
+        if project is None or project.folder in self._told_of:
+            return
+        self._told_of.add(project.folder)
+        rests = [mask for mask in kept_masks(project) if mask.can_be_gone_on_with]
+        if rests:
+            names = ", ".join(f"{mask.title} ({mask.slices_words} slices)" for mask in rests[:3])
+            more = f" and {len(rests) - 3} more" if len(rests) > 3 else ""
+            self._session.notify(
+                f"Not predicted to the end: {names}{more}. Select it under Masks in the Predict "
+                "dock and press Predict the rest."
+            )
 
     def _on_end(self, prediction: Prediction) -> None:
         self.current = None
@@ -153,7 +208,7 @@ class Predictions:
             )
 
         self._forget_slice()
-        self._notes_slice = True
+        self._notes_slice, self.looking_at = True, z
         job = self.looking = session.jobs.run(f"Predicting slice {z}", prepare, worth_asking=False)
         job.events.connect(lambda events: self._hear_slice(events, images, image, info))
         job.ended.connect(lambda: self._on_looked(job, model))
@@ -185,17 +240,24 @@ class Predictions:
         layer.data.put(event.z, event.box, values)
         session.layers.refresh(layer)
         if self._notes_slice:
-            self.slice_note = f"Slice {event.z}: {_seconds(event.seconds)}; {_shares(index, info)}"
+            shares = _shares(index, info)
+            self.slice_note = f"Slice {event.z} is predicted: {_seconds(event.seconds)}"
+            of = f"Fractions in {mask_title(model_label(info.path), images.name, ())}".strip()
+            self.slice_shares = SliceShares(f"{of}, slice {event.z}", info.classes, shares)
+            self.slice_shown.emit()
 
     def _forget_slice(self) -> None:
         """Say no more of a slice: its image or model is another one, or a volume came after."""
         self._notes_slice = False
         self.off_grey_values = self.slice_note = ""
+        self.slice_shares = None
         self.changed.emit()
 
     def _on_looked(self, job: Job, model: Path) -> None:
         self.looking = None
         if job.error is not None:
+            if self._notes_slice:
+                self.slice_note = f"Slice {self.looking_at} is not predicted."
             self._session.show_error(job.error)
         else:
             remember_model(model)
@@ -231,7 +293,7 @@ def _slices_layer(
         if layer.metadata[KEY].get("slices_of") == key:
             return layer
     planes = PreviewPlanes(images.shape, planes_kept(images.shape))
-    name = f"{kind} {model_name(info)} (slices)"
+    name = f"{kind} {mask_title(model_label(info.path), images.name, ())} (slices)"
     if kind == "mask":
         return session.layers.add_classes(
             planes, info.classes, kind="mask", name=name, image=image, slices_of=key
@@ -251,14 +313,12 @@ def _seconds(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _shares(index: NDArray[np.uint8], info: ModelInfo) -> str:
+def _shares(index: NDArray[np.uint8], info: ModelInfo) -> dict[str, float]:
     counts = np.bincount(index.ravel(), minlength=256)[: len(info.classes)]
     total = max(int(counts.sum()), 1)
-    parts = [
-        f"{name} {100 * count / total:.1f} %"
-        for name, count in zip(info.classes.names, counts.tolist(), strict=True)
-    ]
-    return ", ".join(parts)
+    return {
+        name: count / total for name, count in zip(info.classes.names, counts.tolist(), strict=True)
+    }
 
 
 def require_model(session: Session) -> tuple[Path, ModelInfo]:

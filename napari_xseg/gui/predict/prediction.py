@@ -9,7 +9,14 @@ from psygnal import Signal
 
 from napari_xseg.data.runs_list import split_name
 from napari_xseg.events import Finished, Message, Progress, SlicesDone
-from napari_xseg.gui.predict.mask_layers import FilePlanes
+from napari_xseg.gui.predict.kept_masks import (
+    CONFIDENCE,
+    SECOND,
+    kept_mask,
+    mask_title,
+    model_label,
+)
+from napari_xseg.gui.predict.mask_layers import FilePlanes, layers_on
 from napari_xseg.gui.telling import FLAG
 from napari_xseg.jobs import EngineDied, PredictRequest
 from napari_xseg.model.metadata import MODEL_FILE, ModelInfo
@@ -24,7 +31,6 @@ if TYPE_CHECKING:
     from napari_xseg.gui.session import Session
     from napari_xseg.gui.worker import Job
 
-CONFIDENCE = ".confidence"
 COMMAND = "napari-xseg, Predict dock"
 
 
@@ -71,6 +77,8 @@ class PredictPlan:
         The engine's, for slices that lie in memory.
     overwrite : bool
         Whether an older mask may be replaced.
+    rest_of : Path, optional
+        A mask that was cut short, whose done slices are taken over.
     """
 
     model: Path
@@ -81,6 +89,13 @@ class PredictPlan:
     options: PredictOptions
     folder: Path
     overwrite: bool = False
+    rest_of: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What people call the mask."""
+        images = self.images
+        return mask_title(model_label(self.info.path), images.name, self.slices, images.shape[0])
 
     @property
     def confidence(self) -> Path | None:
@@ -111,6 +126,7 @@ class PredictPlan:
             device=self.options.device,
             overwrite=self.overwrite,
             command=COMMAND,
+            rest_of=self.rest_of,
         )
 
 
@@ -121,10 +137,12 @@ class Prediction:
     ----------
     plan : PredictPlan
     job : Job
+    image : Image or None
+        The layer that is predicted, where one is.
     layer : Labels or None
         The mask, from its first slice on.
-    done : int
-        Slices predicted.
+    done, kept : int
+        Slices predicted; slices of the mask that are written, with those that were before.
     seconds : float
         Since the first was read.
     off_grey_values : str
@@ -138,10 +156,11 @@ class Prediction:
         self.layer: Labels | None = None
         self.confidence: Layer | None = None
         self.done = 0
+        self.kept = 0
         self.seconds = 0.0
         self.off_grey_values = ""
         self._session = session
-        self._image = image
+        self.image = image
         self._shown = False
         self._left = False
         self._planes = self._file_planes(plan.out, classes=True)
@@ -157,6 +176,11 @@ class Prediction:
         """Speed so far; 0 before the first slice."""
         _, height, width = self.plan.images.shape
         return self.done * height * width / 1e6 / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def path(self) -> Path:
+        """Where the mask is: under a hidden name until its end, and where it has none."""
+        return self._planes.path
 
     @property
     def fractions(self) -> dict[str, float]:
@@ -203,6 +227,7 @@ class Prediction:
 
     def _take(self, event: SlicesDone) -> None:
         self._planes.add(event.slices, event.path)
+        self.kept = len(self._planes.known)
         if self._sure is not None and event.confidence is not None:
             self._sure.add(event.slices, event.confidence)
         if not self._shown:
@@ -214,17 +239,19 @@ class Prediction:
         """Add the layers, once: the user may take them away again."""
         session, plan = self._session, self.plan
         self._shown = True
-        if self._image not in session.layers:
+        if plan.rest_of is not None:
+            session.layers.remove(*layers_on(session, kept_mask(plan.rest_of)))
+        if self.image not in session.layers:
             return
         if self._sure is not None:
-            name, path = f"confidence {model_name(plan.info)}", str(plan.confidence)
-            self.confidence = add_confidence(session, self._sure, name, self._image, path=path)
+            name, path = layer_name(session, "confidence", plan.title), str(plan.confidence)
+            self.confidence = add_confidence(session, self._sure, name, self.image, path=path)
         self.layer = session.layers.add_classes(
             self._planes,
             plan.info.classes,
             kind="mask",
-            name=f"mask {model_name(plan.info)}",
-            image=self._image,
+            name=layer_name(session, "mask", plan.title, plan.out),
+            image=self.image,
             path=str(plan.out),
             model=plan.info.identity,
         )
@@ -260,6 +287,14 @@ class Prediction:
         if not self._shown and finished.reason == "done":
             self._show()  # a TIFF, which cannot be read before its end
         self._refresh()
+
+
+def layer_name(session: Session, kind: str, title: str, path: Path | None = None) -> str:
+    """A name for the layer of a mask file: with the time of the mask where it is taken already."""
+    name = f"{kind} {title}"
+    if path is not None and any(layer.name == name for layer in session.viewer.layers):
+        return f"{name} {kept_mask(path).made:{SECOND}}"
+    return name
 
 
 def model_name(info: ModelInfo) -> str:

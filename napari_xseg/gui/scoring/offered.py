@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_xseg.data.runs_list import split_name
 from napari_xseg.gui.layers import KEY
+from napari_xseg.gui.predict.kept_masks import CONFIDENCE, DAY, kept_mask
 from napari_xseg.review.suspects.kept import suspects_path
 
 if TYPE_CHECKING:
     from napari_xseg.gui.session import Session
-
-# What the file of a mask's confidences is called, behind the mask's name.
-_CONFIDENCE = ".confidence"
 
 
 @dataclass(frozen=True)
@@ -56,10 +53,11 @@ def _kept(session: Session) -> list[Path]:
     if session.project is not None:
         with suppress(OSError):  # the project's folder may have gone
             masks = session.project.masks()
-            return [path for path in masks if not path.stem.endswith(_CONFIDENCE)]
+            return [path for path in masks if not path.stem.endswith(CONFIDENCE)]
     return []
 
 
 def _words(path: Path) -> str:
-    date, name = split_name(path.with_name(path.stem))
-    return f"{name}, {date:%d %b %H:%M}"
+    mask = kept_mask(path)
+    words = f"{mask.title}, {mask.made:{DAY}}"
+    return words if mask.whole or not mask.told else f"{words}, {mask.slices_words} slices"

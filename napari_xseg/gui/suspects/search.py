@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.layers import KEY, kind_of
-from napari_xseg.gui.predict.prediction import CONFIDENCE
+from napari_xseg.gui.predict.kept_masks import CONFIDENCE
 from napari_xseg.gui.review.tick_keeper import TickKeeper
 from napari_xseg.jobs import SuspectsRequest
 from napari_xseg.model.metadata import read_model_info

@@ -42,7 +42,7 @@ def test_slices_are_lists_and_python_ranges(text: str, expected: tuple[int, ...]
         ("10:5", "the range 10:5 is empty"),
         ("0:10:0", "the step of 0:10:0 is 0"),
         ("a", "'a' is no slice"),
-        ("1-3", "is negative"),
+        ("1-3", "ranges are written 1:4, up to slice 3"),
         ("1.5", "'1.5' is no slice"),
         ("1:2:3:4", "is no slice"),
         ("²", "is no slice"),

@@ -73,8 +73,16 @@ def test_the_parent_is_told(tmp_path: Path) -> None:
 def test_the_tensors_are_not_read(tmp_path: Path) -> None:
     path = saved(tmp_path / MODEL_FILE)
     whole = path.read_bytes()
-    path.write_bytes(whole[: 8 + int.from_bytes(whole[:8], "little")])
+    start = 8 + int.from_bytes(whole[:8], "little")
+    path.write_bytes(whole[:start] + b"\xff" * (len(whole) - start))
     assert read_model_info(path).classes == CLASSES
+
+
+def test_a_file_that_was_cut_short_is_told_by_its_length(tmp_path: Path) -> None:
+    path = saved(tmp_path / MODEL_FILE)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(XsegError, match="is cut short"):
+        read_model_info(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04", b"\x02" + bytes(7) + b"[]", b"x" * 100])

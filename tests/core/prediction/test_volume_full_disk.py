@@ -13,7 +13,7 @@ from napari_xseg.data.formats.zarr_writer import ZarrWriter
 from napari_xseg.data.volume import open_volume, volume_from_array
 from napari_xseg.errors import XsegError
 from napari_xseg.events import Finished, Message
-from napari_xseg.prediction import volume as volume_module
+from napari_xseg.prediction import account
 from napari_xseg.prediction.predictor import Predictor
 from napari_xseg.prediction.sidecar import read_sidecar, sidecar_path
 from napari_xseg.prediction.volume import PredictJob, predict
@@ -60,7 +60,7 @@ def test_a_full_disk_keeps_the_slices_that_are_done(
     both = replace(job, confidence=tmp_path / "sure.zarr")
     list(predict(both))
     whole, sure = open_volume(both.out)[:], open_volume(tmp_path / "sure.zarr")[:]
-    room = volume_module._sidecar_size(both)
+    room = account.room(both)
     assert sidecar_path(both.out).stat().st_size < room
     fill_disk(monkeypatch, stem, 4)
     events = list(predict(replace(both, overwrite=True)))

@@ -24,7 +24,7 @@ def made(
     fake_engine.scripts.append(pretended.script())
     click(qtbot, dock.volume)
     wait_idle(dock.session)
-    dock.session.viewer.layers.remove(dock.session.viewer.layers["mask fine"])
+    dock.session.viewer.layers.remove(dock.session.viewer.layers["mask fine of phantom"])
     path = dock.masks.value()
     assert path is not None
     return path
@@ -35,12 +35,12 @@ def test_a_mask_is_shown_again_once(
 ) -> None:
     click(qtbot, dock.masks.show_button)
     wait_idle(dock.session)
-    layer = dock.session.viewer.layers["mask fine"]
+    layer = dock.session.viewer.layers["mask fine of phantom"]
     assert [int(layer.data[z].max()) for z in range(8)] == [1, 2, 3, 1, 2, 3, 1, 2]
     layer.visible = False
     click(qtbot, dock.masks.show_button)
     wait_idle(dock.session)
-    assert names(dock.session) == ["mask fine"]
+    assert names(dock.session) == ["mask fine of phantom"]
     assert layer.visible
 
 
@@ -58,6 +58,7 @@ def test_a_mask_is_saved_with_its_sidecar(
     from napari_xseg.data.volume import open_label_volume
 
     target = tmp_path / "out" / name
+    target.parent.mkdir()
     monkeypatch.setattr(
         QFileDialog, "getSaveFileName", lambda *_, **__: (str(target), "OME-Zarr (*.zarr)")
     )

@@ -30,7 +30,7 @@ def test_another_layer_is_predicted_and_the_chosen_image_stays(
     fake_engine.scripts.append([pretended.begin, *pretended.write(0, 4), pretended.end()])
     action.trigger()
     wait_idle(session)
-    layer = session.viewer.layers["mask fine"]
+    layer = session.viewer.layers["mask fine of o&ther"]
     assert layer.data.shape == (4, 20, 30)
     assert tuple(layer.scale) == tuple(other.scale)
     assert session.images is not None

@@ -34,10 +34,10 @@ def test_this_slice_is_predicted_into_a_layer_in_memory(
     request = fake_engine.submitted[-1]
     assert isinstance(request, SliceRequest)
     assert (request.z, request.model) == (5, session.model)
-    assert names(session) == ["mask fine (slices)"]
-    data = session.viewer.layers["mask fine (slices)"].data
+    assert names(session) == ["mask fine of phantom (slices)"]
+    data = session.viewer.layers["mask fine of phantom (slices)"].data
     assert [int(data[z].max()) for z in range(8)] == [0, 0, 0, 2, 0, 3, 0, 0]
-    assert dock.note.text() == "Slice 5: 40 ms; class 0 0.0 %, class 1 0.0 %, class 2 100.0 %"
+    assert dock.note.text() == "Slice 5 is predicted: 40 ms"
     assert session.viewer.layers.selection.active is session.image
     assert not list(fake_engine.folder.glob("slice-*"))
 
@@ -86,7 +86,7 @@ def test_the_shortcut_predicts_with_the_options(
     request = fake_engine.submitted[-1]
     assert isinstance(request, SliceRequest)
     assert (request.confidence, request.match_intensity, request.region) == (True, True, "circle")
-    sure = dock.session.viewer.layers["confidence fine (slices)"]
+    sure = dock.session.viewer.layers["confidence fine of phantom (slices)"]
     assert int(sure.data[request.z].max()) == 200
     assert not sure.visible
 
@@ -123,8 +123,8 @@ def test_a_volume_appears_slice_by_slice_and_stays_on_disk(
     fake_engine.scripts.append(pretended.script(WAIT))
     click(qtbot, dock.volume)
     running = at_gate(qtbot, fake_engine, dock, 3)
-    qtbot.waitUntil(lambda: names(session) == ["mask fine"])
-    layer = session.viewer.layers["mask fine"]
+    qtbot.waitUntil(lambda: names(session) == ["mask fine of phantom"])
+    layer = session.viewer.layers["mask fine of phantom"]
     qtbot.waitUntil(lambda: int(layer._slice.image.raw.max()) == 2)  # drawn, unfinished
     assert not layer.data[4].any()
     assert not dock.volume.isEnabled()
@@ -140,7 +140,7 @@ def test_a_volume_appears_slice_by_slice_and_stays_on_disk(
     assert request.slices == tuple(range(8))
     assert request.out.parent == session.require_project().folder / "masks"
     assert dock.masks.value() == request.out
-    assert dock.fractions.item(0, 1).text() == "50.00 %"
+    assert dock.fractions.table.item(0, 1).text() == "50.00 %"
     assert dock.fractions.isVisible()
     assert dock.volume.isEnabled()
 
@@ -162,11 +162,11 @@ def test_only_a_slice_in_view_is_drawn_anew(
     click(qtbot, dock.volume)
     for page in range(8):
         running = at_gate(qtbot, fake_engine, dock, page + 1)
-        qtbot.waitUntil(lambda: "mask fine" in names(dock.session))
+        qtbot.waitUntil(lambda: "mask fine of phantom" in names(dock.session))
         if page < 7:
             assert drawn == []
             running.gate.set()
-    qtbot.waitUntil(lambda: drawn == ["mask fine"])
+    qtbot.waitUntil(lambda: drawn == ["mask fine of phantom"])
     running.stop()
 
 
@@ -176,14 +176,18 @@ def test_a_range_is_counted_checked_and_predicted(
     assert not dock.predict_range.isEnabled()
     type_range(qtbot, dock, "9:12")
     assert not dock.predict_range.isEnabled()
-    assert "out of range" in dock.range_count.toolTip()
+    assert dock.range_row.fault.isVisible()
+    assert dock.range_row.fault.text().startswith("Slice 11 is out of range")
+    type_range(qtbot, dock, "2-4")
+    assert dock.range_row.fault.text() == "Ranges are written 2:5, up to slice 4."
     type_range(qtbot, dock, "2:4,7")
-    assert dock.range_count.text() == "3 slices"
+    assert dock.range_row.count.text() == "3 slices"
+    assert not dock.range_row.fault.isVisible()
     fake_engine.scripts.append([pretended.begin, *pretended.write(0, 3), pretended.end()])
     qtbot.keyClick(dock.range, Qt.Key.Key_Return)
     wait_idle(dock.session)
     assert fake_engine.submitted[-1].slices == (2, 3, 7)
-    data = dock.session.viewer.layers["mask fine"].data
+    data = dock.session.viewer.layers["mask fine of phantom z 2,3,7"].data
     assert [int(data[z].max()) for z in range(8)] == [0, 0, 1, 2, 0, 0, 0, 3]
 
 
@@ -196,7 +200,7 @@ def test_cancel_keeps_what_is_done(
     at_gate(qtbot, fake_engine, dock, 3)
     click(qtbot, dock.bar.stop)
     wait_idle(dock.session)
-    data = dock.session.viewer.layers["mask fine"].data
+    data = dock.session.viewer.layers["mask fine of phantom"].data
     assert [int(data[z].max()) for z in range(8)] == [1, 2, 3, 0, 0, 0, 0, 0]
     assert dock.masks.value() is not None
     assert dock.volume.isEnabled()
@@ -248,7 +252,7 @@ def test_far_off_grey_values_offer_to_match_and_predict_again(
     click(qtbot, dock.match)
     qtbot.waitUntil(lambda: fake_engine.submitted[-1].match_intensity)
     wait_idle(dock.session)
-    assert names(dock.session) == ["mask fine"]
+    assert names(dock.session) == ["mask fine of phantom"]
     assert not dock.warning_panel.isVisible()
     assert dock.options.match.isChecked()
 

@@ -80,11 +80,12 @@ def test_slice_and_volume_agree_and_the_engine_may_be_killed(
     wait_idle(session)
     qtbot.mouseClick(dock.volume, LEFT)
     wait_idle(session)
-    one, whole = viewer.layers["mask run (slices)"], viewer.layers["mask run"]
+    one, whole = viewer.layers["mask run of scan (slices)"], viewer.layers["mask run of scan"]
     assert whole.data[4].all()
     np.testing.assert_array_equal(one.data[4], whole.data[4])
-    sure = viewer.layers["confidence run"]
-    np.testing.assert_array_equal(viewer.layers["confidence run (slices)"].data[4], sure.data[4])
+    sure = viewer.layers["confidence run of scan"]
+    one = viewer.layers["confidence run of scan (slices)"]
+    np.testing.assert_array_equal(one.data[4], sure.data[4])
     assert dock.masks.list.topLevelItemCount() == 1
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     qtbot.mouseClick(dock.masks.delete_button, LEFT)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def test_a_fault_takes_the_layer_away_and_the_button_works_again(
     fake_engine.scripts.append(pretended.script())
     click(qtbot, dock.volume)
     wait_idle(dock.session)
-    assert names(dock.session) == ["mask fine"]
+    assert names(dock.session) == ["mask fine of phantom"]
 
 
 def test_a_dead_engine_leaves_what_was_written_in_view(
@@ -62,12 +63,13 @@ def test_a_dead_engine_leaves_what_was_written_in_view(
     click(qtbot, dock.volume)
     wait_idle(dock.session)
     assert said == [str(died)]
-    data = dock.session.viewer.layers["mask fine"].data
+    data = dock.session.viewer.layers["mask fine of phantom"].data
     assert [int(data[z].max()) for z in range(4)] == [1, 2, 3, 0]
     fake_engine.scripts.append(pretended.script())
     click(qtbot, dock.volume)
     wait_idle(dock.session)
-    assert "mask fine [1]" in names(dock.session)
+    _, second = names(dock.session)
+    assert re.fullmatch(r"mask fine of phantom \d\d \w+ \d\d:\d\d:\d\d", second)
 
 
 def test_no_image_no_model_nothing_to_press(
@@ -107,11 +109,11 @@ def test_what_happens_to_layers_in_mid_job(
     fake_engine.scripts.append(pretended.script(WAIT))
     click(qtbot, dock.volume)
     running = at_gate(qtbot, fake_engine, dock, 3)
-    qtbot.waitUntil(lambda: names(session) == ["mask fine"])
+    qtbot.waitUntil(lambda: names(session) == ["mask fine of phantom"])
     if what == "delete":
-        viewer.layers.remove(viewer.layers["mask fine"])
+        viewer.layers.remove(viewer.layers["mask fine of phantom"])
     elif what == "rename":
-        viewer.layers["mask fine"].name = "mine"
+        viewer.layers["mask fine of phantom"].name = "mine"
     elif what == "other image":
         session.set_image(viewer.add_image(np.zeros((4, 20, 20), np.uint8), name="other"))
     elif what == "3D":
@@ -124,7 +126,7 @@ def test_what_happens_to_layers_in_mid_job(
         with pytest.raises(RuntimeError, match="deleted"):
             dock.isVisible()
     assert said == []
-    expected = {"delete": [], "rename": ["mine"]}.get(what, ["mask fine"])
+    expected = {"delete": [], "rename": ["mine"]}.get(what, ["mask fine of phantom"])
     assert names(session) == expected
     for layer in map(viewer.layers.__getitem__, expected):
         assert int(layer.data[7].max()) == 2
@@ -166,7 +168,7 @@ def test_two_viewers_have_their_own_predictions(
     running.gate.set()
     wait_idle(dock.session)
     wait_idle(second)
-    assert names(dock.session) == ["mask fine"]
+    assert names(dock.session) == ["mask fine of phantom"]
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (1, 30, 40)])
@@ -183,11 +185,11 @@ def test_flat_images(
     fake_engine.scripts.append([pretend_slice(fake_engine, 1)])
     click(qtbot, dock.this_slice)
     wait_idle(session)
-    assert (session.viewer.layers["mask fine (slices)"].data[0] == 2).all()
+    assert (session.viewer.layers["mask fine of flat (slices)"].data[0] == 2).all()
     fake_engine.scripts.append([pretended.begin, *pretended.write(0, 1), pretended.end()])
     click(qtbot, dock.volume)
     wait_idle(session)
-    layer = session.viewer.layers["mask fine"]
+    layer = session.viewer.layers["mask fine of flat"]
     assert layer.data.shape == (1, 30, 40)
     assert (layer.data[0] == 1).all()
 
@@ -208,4 +210,4 @@ def test_a_huge_volume_is_never_held(
     wait_idle(session)
     request = fake_engine.submitted[-1]
     assert request.images.planes == (249, 250, 251)
-    assert (session.viewer.layers["mask fine (slices)"].data[250][::500, ::500] == 2).all()
+    assert (session.viewer.layers["mask fine of huge (slices)"].data[250][::500, ::500] == 2).all()

@@ -173,7 +173,7 @@ def test_blind_session_betrays_no_model(bench: Bench) -> None:
     assert {layer.name for layer in bench.scored_layers()} == {"mask A", "mask B"}
 
     bench.press(ESCAPE)
-    assert {layer.name for layer in bench.masks} == {"mask fine", "mask noisy"}
+    assert {layer.name for layer in bench.masks} == {"mask fine of image", "mask noisy of image"}
     assert not bench.scored_layers()
     assert "fine" not in bench.page.summary.told.text()
     assert "neutral" in bench.page.summary.told.text()
@@ -217,7 +217,7 @@ def test_closing_the_dock_gives_all_back(bench: Bench) -> None:
     bench.idle()
 
     assert not bench.page.keys.taking
-    assert {layer.name for layer in bench.masks} == {"mask fine", "mask noisy"}
+    assert {layer.name for layer in bench.masks} == {"mask fine of image", "mask noisy of image"}
     assert not bench.scored_layers()
     assert bench.on_disk()[1].score == 4
 

@@ -55,7 +55,7 @@ def test_tables_and_pictures(bench: Bench) -> None:
 
     assert "mean 3.38" in summary.told.text()
     assert titles[:4] == ["Scores by mask", "How often each score was given", "Faults", "Along z"]
-    assert summary.table.item(0, 0).text() == "mask fine"
+    assert summary.table.item(0, 0).text() == "mask fine of image"
     assert summary.picture.pixmap().width() > 300
     summary.chosen.setFocus()
     bench.qtbot.keyClicks(summary.chosen, "Along")
