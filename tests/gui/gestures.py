@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QPoint, Qt, QTimer
-from qtpy.QtWidgets import QMenu, QStyle, QStyleOptionSlider
+from qtpy.QtWidgets import QApplication, QMenu, QStyle, QStyleOptionSlider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +130,9 @@ def draw(qtbot: Any, viewer: Viewer, start: tuple[float, float], stop: tuple[flo
         _place(qtbot, viewer, np.add(start, np.subtract(stop, start) * part))
         for part in (0, 0.25, 0.5, 0.75, 1)
     ]
+    if not _uncovered(native, places):
+        qtbot.mouseMove(native, QPoint(2, 2))  # a notification stays while the mouse is over it
+        until(qtbot, lambda: _uncovered(native, places))
     qtbot.mousePress(native, LEFT, pos=places[0])
     for place in places[1:]:
         qtbot.mouseMove(native, place)
@@ -137,6 +140,11 @@ def draw(qtbot: Any, viewer: Viewer, start: tuple[float, float], stop: tuple[flo
         world = canvas._map_canvas2world((place.x(), place.y()), canvas.view)[-2:]
         until(qtbot, lambda world=world: np.allclose(viewer.cursor.position[-2:], world))
     qtbot.mouseRelease(native, LEFT, pos=places[-1])
+
+
+def _uncovered(native: QWidget, places: list[QPoint]) -> bool:
+    """Whether nothing lies over the picture at these places, such as a notification."""
+    return all(QApplication.widgetAt(native.mapToGlobal(place)) is native for place in places)
 
 
 def _place(qtbot: Any, viewer: Viewer, point: NDArray[np.float64]) -> QPoint:
@@ -197,8 +205,3 @@ def runs_of_class(
         chosen.append(places[int(far.argmax()) if chosen else len(places) // 2])
     half = length // 2
     return [((int(y), int(x - half)), (int(y), int(x + half))) for y, x in chosen]
-
-
-def shown_at(widget: QWidget) -> bool:
-    """Whether a widget is seen by the user."""
-    return widget.isVisible() and not widget.visibleRegion().isEmpty()
