@@ -135,11 +135,19 @@ def draw(qtbot: Any, viewer: Viewer, start: tuple[float, float], stop: tuple[flo
         until(qtbot, lambda: _uncovered(native, places))
     qtbot.mousePress(native, LEFT, pos=places[0])
     for place in places[1:]:
-        qtbot.mouseMove(native, place)
-        # It is the screen that says where the mouse is, in its own time.
-        world = canvas._map_canvas2world((place.x(), place.y()), canvas.view)[-2:]
-        until(qtbot, lambda world=world: np.allclose(viewer.cursor.position[-2:], world))
+        until(qtbot, lambda place=place: _moved(qtbot, viewer, place))
     qtbot.mouseRelease(native, LEFT, pos=places[-1])
+
+
+def _moved(qtbot: Any, viewer: Viewer, place: QPoint) -> bool:
+    """Move the mouse to a place of the canvas; whether napari has taken notice.
+
+    A move too soon after another one is dropped, so the same one is made again.
+    """
+    canvas = viewer.window._qt_viewer.canvas
+    qtbot.mouseMove(canvas.native, place)
+    world = canvas._map_canvas2world((place.x(), place.y()), canvas.view)[-2:]
+    return bool(np.allclose(viewer.cursor.position[-2:], world))
 
 
 def _uncovered(native: QWidget, places: list[QPoint]) -> bool:

@@ -12,6 +12,7 @@ from matplotlib.image import imread
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
+from napari_xseg.gui.review.review_dock import ReviewDock
 from tests.gui.gestures import LEFT, choose_by_keys, type_number, until
 from tests.gui.review.desk import TABLE, Desk
 
@@ -175,3 +176,22 @@ def test_figure_six_as_svg_is_a_picture_with_words(
     for image in images:
         data = image.attrib["{http://www.w3.org/1999/xlink}href"]
         assert data.startswith("data:image/png;base64,")
+
+
+def test_a_tick_is_found_again_under_another_number_of_napari_s(seen: Desk) -> None:
+    seen.click_row(0)
+    seen.qtbot.keyClick(seen.dock.mistakes.table, Qt.Key.Key_Space)
+    seen.wait()
+    seen.review.close()
+    seen.viewer.layers.remove(seen.truth)
+    seen.viewer.add_labels(seen.truth_data, name="truth")  # of another program, come before
+    again = seen.add("labels", "truth", seen.truth_data)
+    assert again.name == "truth [1]"
+    review = ReviewDock(seen.viewer)
+    seen.viewer.window.add_dock_widget(review, name="Review")
+    page = review.compare
+    choose_by_keys(seen.qtbot, page.form.truth, "truth [1]")
+    choose_by_keys(seen.qtbot, page.form.prediction, "mask")
+    until(seen.qtbot, lambda: page.reviewer.outcome is not None)
+    until(seen.qtbot, lambda: page.mistakes.table.mistakes.ticks == 1)
+    assert page.mistakes.table.mistakes.is_ticked(0)
