@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist loadscope --max-worker-restart 0
-# Every dock at work, and how windows close; tests/gui for all.
-PYSIDE_TESTS ?= tests/gui/test_behaviour.py tests/gui/test_closing.py tests/gui/test_image_kinds.py
+# Every dock at work, how windows close, and a whole journey; tests/gui for all.
+PYSIDE_TESTS ?= tests/gui/test_behaviour.py tests/gui/test_closing.py tests/gui/test_image_kinds.py \
+	tests/gui/journeys/test_sample_journey.py
 BENCH_ARGS ?= --laptop
 
 .NOTPARALLEL:

@@ -218,7 +218,7 @@ def test_numbers_in_a_german_system(german: None, text: str, qtbot: Any, tmp_pat
     assert field.value() == 0.5
     assert field.text() == "0.50"
     qtbot.mouseClick(form.noise, LEFT, pos=form.noise.rect().center())
-    form.noise.setChecked(True)
+    assert form.noise.isChecked()
     form.std.clear()
     qtbot.keyClicks(form.std, text)
     qtbot.keyClick(form.std, Qt.Key.Key_Return)

@@ -5,6 +5,7 @@ The Review dock shows a `Reviewer` and asks it for changes.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,6 +46,8 @@ Scope = Literal["slice", "labelled", "volume"]
 _GATHER = 40
 _EVENTS = ("set_data", "paint", "labels_update")
 _DIMS_EVENTS = ("current_step", "ndisplay", "order")
+# What napari adds to a name that another layer has.
+_NUMBERED = re.compile(r" \[\d+\]$")
 
 
 class Reviewer:
@@ -370,4 +373,5 @@ class Reviewer:
         if layer is self._session.labels:
             return "labels"
         path = getattr(layer.data, "path", None)
-        return layer.name if path is None else Path(path).name
+        # napari numbers layers of one name in the order in which they come: another one each time.
+        return _NUMBERED.sub("", layer.name) if path is None else Path(path).name

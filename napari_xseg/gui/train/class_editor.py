@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_xseg.data.classes import COLOUR_BLIND, DEFAULT_COLOURS, MAX_CLASSES, ClassSpec
+from napari_xseg.data.coding import smallest_unused
 from napari_xseg.data.colours import hex_colour, pick_colours
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.forms import swatch
@@ -244,11 +245,13 @@ class ClassEditor(QWidget):
 
     # -- changes ------------------------------------------------------------
 
-    def _change(self, classes: Sequence[ClassSpec], recode: dict[int, int] | None = None) -> bool:
+    def _change(
+        self, classes: Sequence[ClassSpec], recode: dict[int, int] | None = None, **more: Any
+    ) -> bool:
         """Make and emit another table; where it may not be, say why and show the old one."""
         assert self._classes is not None
         try:
-            table = replace(self._classes, classes=tuple(classes))
+            table = replace(self._classes, classes=tuple(classes), **more)
         except XsegError as error:
             self._show_again()
             self._say(str(error))
@@ -296,7 +299,16 @@ class ClassEditor(QWidget):
             self._show_again()
             self._say(f"Class {spec.name!r}: {text!r} is no value; give a whole number.")
             return
-        self._replace(index, replace(spec, value=value))
+        assert self._classes is not None
+        specs = list(self._classes.classes)
+        specs[index] = replace(spec, value=value)
+        if value != self._classes.unlabelled:
+            self._change(specs)
+            return
+        # 0 may be a phase: "not labelled" needs a value only because files have no other way.
+        free = smallest_unused(one.value for one in specs)
+        if self._change(specs, unlabelled=free):
+            self._say(f"In files {free} means 'not labelled' from here on.")
 
     def _on_activated(self, row: int, column: int) -> None:
         if column == COLOUR:

@@ -90,13 +90,22 @@ def test_rename_and_revalue(editor: ClassEditor, heard: Heard, qtbot: Any) -> No
     assert editor.value() == heard.tables[-1]
 
 
+def test_a_class_may_have_the_value_of_what_is_not_labelled(
+    editor: ClassEditor, heard: Heard, qtbot: Any
+) -> None:
+    type_into(editor, 1, VALUE, "1", qtbot)  # the unlabelled value of 0, 128, 255
+    assert heard.tables[-1].values == (0, 1, 255)
+    assert heard.tables[-1].unlabelled == 2
+    assert heard.recodes == [None]
+    assert editor.fault.text() == "In files 2 means 'not labelled' from here on."
+
+
 @pytest.mark.parametrize(
     ("column", "words", "fault"),
     [
         (NAME, "class 0", "occurs 2 times"),
         (NAME, " ", "needs a name"),
         (VALUE, "0", "occurs 2 times"),
-        (VALUE, "1", "both class"),  # the unlabelled value of 0, 128, 255
         (VALUE, "many", "whole number"),
     ],
 )
