@@ -52,6 +52,9 @@ ACTIONS = (
 class RunsList(QWidget):
     """Shows runs; what the user wants done with one is asked for by signals.
 
+    The run whose model is in use is selected, until the user selects another one; when
+    another model comes into use, that one is.
+
     Attributes
     ----------
     asked : Signal(str, object)
@@ -75,6 +78,9 @@ class RunsList(QWidget):
         self._runs: list[RunInfo] = []
         self._unfinished: set[Path] = set()
         self._busy = False
+        self._refusal = ""
+        self._model: Path | None = None
+        self._chosen: Path | None = None  # by the user, since that model is in use
         self.tree = self._make_tree()
         self.note = QLabel()
         self.note.setWordWrap(True)
@@ -139,17 +145,24 @@ class RunsList(QWidget):
         model : Path, optional
             The one whose model is in use; it is marked.
         """
-        selected, ticked = self.value(), set(self.compared_paths())
+        before, ticked = self.value(), set(self.compared_paths())
+        if model is not None and model != self._model:
+            self._chosen = None
+        self._model = model
+        scrolled = self._scrolled()
         self._runs, self._unfinished = list(runs), set(unfinished)
         with QSignalBlocker(self.tree):
             self.tree.clear()
             for run in runs:
                 self.tree.addTopLevelItem(self._item(run, run.path in ticked, run.path == model))
-        there = selected is not None and any(run.path == selected.path for run in runs)
-        wanted = selected.path if there and selected is not None else model
-        if wanted is not None:
-            self.select(wanted)
+            if not self._select(self._chosen):
+                self._select(model)
+        after = self.value()
+        if before is not None and after is not None and before.path == after.path:
+            self._scroll_to(scrolled)
         self._show_selected()
+        if (before and before.path) != (after and after.path):
+            self.value_changed.emit()
 
     def value(self) -> RunInfo | None:
         """The selected run."""
@@ -158,10 +171,26 @@ class RunsList(QWidget):
         return self._runs[row] if 0 <= row < len(self._runs) else None
 
     def select(self, run: Path) -> None:
-        """Select the run in that folder."""
+        """Select the run in that folder as the user does, also one that is not listed yet."""
+        self._select(run)
+        self._chosen = run
+
+    def _select(self, run: Path | None) -> bool:
         for row, info in enumerate(self._runs):
             if info.path == run:
                 self.tree.setCurrentItem(self.tree.topLevelItem(row))
+                self.tree.scrollToItem(self.tree.topLevelItem(row))
+                return True
+        return False
+
+    def _scrolled(self) -> int:
+        bar = self.tree.verticalScrollBar()
+        return 0 if bar is None else bar.value()
+
+    def _scroll_to(self, value: int) -> None:
+        bar = self.tree.verticalScrollBar()
+        if bar is not None:
+            bar.setValue(value)
 
     def compared(self) -> list[RunInfo]:
         """The ticked runs."""
@@ -204,6 +233,9 @@ class RunsList(QWidget):
         return item
 
     def _on_selection(self) -> None:
+        """What is selected by the program comes with the tree's signals blocked."""
+        run = self.value()
+        self._chosen = None if run is None else run.path
         self._show_selected()
         self.value_changed.emit()
 

@@ -258,6 +258,8 @@ class TrainDock(Dock):
         strange = "" if parent is None else self._strange(parent)
         self.go_on.setEnabled(not reason and parent is not None and not strange)
         tip = "There is no run to go on from: train one first."
+        if self.panel.runs:
+            tip = "Select a run to go on from."
         if strange:
             tip = strange
         elif parent is not None:
