@@ -39,9 +39,10 @@ TIPS = (
 HEIGHT = 130
 # Buttons in a row of the dock.
 COLUMNS = 4
+GO_ON = "A new run that begins from this one's model, with today's labels."
 ACTIONS = (
     ("use", "&Use", "Predict with the model of this run."),
-    ("go_on", "Continue", "A new run that begins from this one's model, with today's labels."),
+    ("go_on", "Continue", GO_ON),
     ("resume", "Resume", "Go on with this run, which was cut short, exactly as it was begun."),
     ("rename", "Rename", "Give the run another name (F2)."),
     ("reveal", "Folder", "Show the run's folder in the file manager."),
@@ -207,6 +208,11 @@ class RunsList(QWidget):
         self._busy = busy
         self._show_selected()
 
+    def set_refusal(self, why: str) -> None:
+        """Say why no training can go on from the selected run; empty where one can."""
+        self._refusal = why
+        self._show_selected()
+
     # -- what is shown ------------------------------------------------------
 
     def _tick(self, row: int) -> Qt.CheckState:
@@ -241,9 +247,10 @@ class RunsList(QWidget):
 
     def _show_selected(self) -> None:
         run = self.value()
+        usable = run is not None and run.usable
         can = {
-            "use": run is not None and run.usable,
-            "go_on": run is not None and run.usable and not self._busy,
+            "use": usable,
+            "go_on": usable and not self._busy and not self._refusal,
             "resume": run is not None and run.path in self._unfinished and not self._busy,
             "rename": run is not None and not run.running,
             "reveal": run is not None,
@@ -251,6 +258,7 @@ class RunsList(QWidget):
         }
         for key, button in self.buttons.items():
             button.setEnabled(can[key])
+        self.buttons["go_on"].setToolTip((usable and self._refusal) or GO_ON)
         if run is not None:
             note = _words(run, run.path in self._unfinished)
         else:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLineEdit
 
+from napari_xseg.gui.train.class_editor import NAME
 from tests.gui.train.hands import PATIENCE, click_run, ends, press, ready, steps, train_to_end
 
 if TYPE_CHECKING:
@@ -108,3 +110,31 @@ def test_without_a_selected_run_it_says_to_select_one(
     qtbot.waitUntil(dock.go_on.isEnabled, timeout=PATIENCE)
     press(dock.go_on, qtbot)
     qtbot.waitUntil(lambda: not session.jobs.busy, timeout=PATIENCE)
+
+
+def rename_class(dock: TrainDock, row: int, name: str, qtbot: Any) -> None:
+    """Click the name of a class, F2, type, Enter."""
+    table = dock.classes.table
+    at = table.visualRect(table.model().index(row, NAME)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    qtbot.keyClick(table, Qt.Key.Key_F2)
+    field = table.findChild(QLineEdit)
+    assert field is not None
+    field.selectAll()
+    qtbot.keyClicks(field, name)
+    with qtbot.waitSignal(field.destroyed, timeout=PATIENCE):
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+
+
+def test_classes_that_were_renamed_are_gone_on_with(
+    dock: TrainDock, session: Session, fake_engine: FakeEngine, first: Path, qtbot: Any
+) -> None:
+    rename_class(dock, 1, "nickel", qtbot)
+    qtbot.waitUntil(lambda: "nickel" in session.classes.names, timeout=PATIENCE)
+    there = dock.panel.list.buttons["go_on"]
+    assert (dock.go_on.isEnabled(), there.isEnabled()) == (True, True)
+    dock.area.ensureWidgetVisible(there)
+    train_to_end(dock, there, qtbot)
+    request = fake_engine.submitted[-1]
+    assert request.parent == first
+    assert [spec["name"] for spec in request.classes["classes"]] == list(session.classes.names)
