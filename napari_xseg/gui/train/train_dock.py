@@ -141,6 +141,14 @@ class TrainDock(Dock):
         super().showEvent(event)
         QTimer.singleShot(0, self.session.warm_up)
 
+    def enterEvent(self, event: Any) -> None:
+        """Look again at what keeps a training from beginning: a lost folder comes back unsaid."""
+        super().enterEvent(event)
+        if self.reason.text():
+            self._show_reason()
+            if not self.reason.text():
+                self.panel.read_runs()
+
     # -- labels, classes, slices --------------------------------------------
 
     def _set_classes(self, classes: Any, recode: dict[int, int] | None) -> None:
