@@ -224,6 +224,16 @@ class ClassTable:
         """The first of uint8, uint16, int16, uint32, int32, ... that holds all file values."""
         return smallest_dtype((*self.values, self.unlabelled))
 
+    def why_not_as(self, known: ClassTable) -> str:
+        """Why what knows the classes `known` cannot go on with these; empty where it can.
+
+        A network knows classes by their indices alone, so their number and order have to
+        be the same: by the values in files, whatever the names are today, or by the names.
+        """
+        if self.values == known.values or self.names == known.names:
+            return ""
+        return f"knows the classes {_told(known)}, the labels have {_told(self)}"
+
     def with_colours(self, colours: Sequence[Colour] = DEFAULT_COLOURS) -> ClassTable:
         """Give the same classes other colours, such as COLOUR_BLIND."""
         fresh = pick_colours(len(self), colours)
@@ -339,6 +349,10 @@ def table_with_counts(
         for spec, count in zip(table.classes, counts, strict=True)
     ]
     return (*rows, CountRow(table.unlabelled, "unlabelled", "", int(unlabelled), None))
+
+
+def _told(table: ClassTable) -> str:
+    return ", ".join(f"{spec.name} ({spec.value})" for spec in table.classes)
 
 
 def _listed(items: Sequence[object], most: int = 12) -> str:

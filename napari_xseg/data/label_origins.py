@@ -138,6 +138,11 @@ class Origins:
         return cls(path, {}, read_only)
 
     @property
+    def gone(self) -> bool:
+        """Whether the project's folder is not there; it is not made anew."""
+        return not self.path.parent.is_dir()
+
+    @property
     def slices(self) -> tuple[int, ...]:
         """Each z that has an origin."""
         with self._lock:
@@ -187,6 +192,10 @@ class Origins:
         if self.read_only:
             raise XsegError(
                 f"{self.path}: is open in another window; close it there, and label here."
+            )
+        if self.gone:
+            raise XsegError(
+                f"{self.path.parent}: this project was moved or deleted meanwhile; put it back."
             )
         rows = {str(z): [_row(one) for one in fresh[z]] for z in sorted(fresh)}
         write_atomic(self.path, json.dumps({"version": VERSION, "slices": rows}, indent=1) + "\n")

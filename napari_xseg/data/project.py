@@ -292,6 +292,7 @@ class Project:
     def delete_run(self, run: Path | RunInfo) -> None:
         """Remove a training with its model; XsegError while it is under way."""
         path = _path_of(run)
+        self._check_there()
         self._check_idle(path)
         hidden = temporary_beside(path)
         with writing_to(path):
@@ -319,7 +320,11 @@ class Project:
         return sorted(found, key=lambda path: path.name, reverse=True)
 
     def pending_folder(self, run: Path | RunInfo) -> Path:
-        """A folder for what a training needs to go on after a crash; made where it is missing."""
+        """A folder for what a training needs to go on after a crash; made where it is missing.
+
+        XsegError where the project's folder has gone.
+        """
+        self._check_there()
         folder = self._pending(_path_of(run))
         with writing_to(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -343,6 +348,7 @@ class Project:
         return folder.is_dir() and any(folder.iterdir())
 
     def _check_there(self) -> None:
+        """A project that has gone is not made anew, lest what is there is in its way back."""
         if not is_project(self.folder):
             raise XsegError(
                 f"{self.folder}: this project was moved or deleted meanwhile; put its folder back, "
@@ -368,6 +374,7 @@ class Project:
                 f"This project is open elsewhere and cannot be changed here; close it there: "
                 f"{self.folder}"
             )
+        self._check_there()
         content = {**self._content, **changes}
         write_project(self.folder, content)
         self._content = content

@@ -36,11 +36,13 @@ class OriginKeeper:
         self._quiet = False
         session.project_changed.connect(self._on_project)
         session.labels_changed.connect(self._on_labels)
+        session.slices_changed.connect(self._write)
 
     def close(self) -> None:
         """Listen no more."""
         self._session.project_changed.disconnect(self._on_project)
         self._session.labels_changed.disconnect(self._on_labels)
+        self._session.slices_changed.disconnect(self._write)
         self._watch(None)
 
     def of(self, z: int) -> tuple[Origin, ...]:
@@ -83,9 +85,15 @@ class OriginKeeper:
 
     # -- inside -------------------------------------------------------------
 
-    def _write(self) -> None:
-        """Write what waits, in its order."""
+    def _write(self, _: object = None) -> None:
+        """Write what waits, in its order.
+
+        What belongs to a project whose folder has gone waits for it to come back, as the
+        labels do, which say so.
+        """
         if not self._waiting or (self._writing is not None and not self._writing.over):
+            return
+        if self._waiting[0][0].gone:
             return
         waiting, self._waiting = self._waiting, []
 

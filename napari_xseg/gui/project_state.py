@@ -256,8 +256,14 @@ class ProjectState:
             self._fill(layer, None if own is not None else classes)
 
     def save_strokes(self) -> bool:
-        """Write what a full disk has kept from being written; whether that went well."""
-        return self.store is None or self.store.save_pending()
+        """Write what a full disk, or a lost folder, has kept from it; whether that went well."""
+        if self.store is None:
+            return True
+        saved = self.store.save_pending()
+        if saved:  # what said that the folder has gone looks again
+            self.slices_changed.emit(frozenset())
+            self.runs_changed.emit()
+        return saved
 
     # -- inside -------------------------------------------------------------
 

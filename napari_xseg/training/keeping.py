@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def keep_model(run: Run, figures: dict[str, Any]) -> None:
     """Save the model as it is, with what it scored."""
     job = run.job
+    run.folder.check_there()
     parent = {} if run.parent is None else {"parent": run.parent.told()}
     save_model(
         run.folder.model,

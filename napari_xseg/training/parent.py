@@ -52,18 +52,19 @@ def open_parent(path: Path, out: Path, classes: ClassTable) -> Parent:
     Raises
     ------
     XsegError
-        As `load_model`; other classes, by name or order; a run that would replace it.
+        As `load_model`; classes that do not agree, see `ClassTable.why_not_as`; a run
+        that would replace it.
     """
     saved = load_model(path)
     if saved.path.resolve().parent == out.resolve():
         raise XsegError(
             f"{out}: holds the model to continue, which would be lost; give another --out."
         )
-    if saved.classes.names != classes.names:
+    other = classes.why_not_as(saved.classes)
+    if other:
         raise XsegError(
-            f"{saved.path}: was trained for the classes {_listed(saved.classes)}, the labels have "
-            f"{_listed(classes)}; give them the same classes in the same order, or train a new "
-            "model."
+            f"{saved.path}: {other}; give them the same file values in the same order, or train a "
+            "new model."
         )
     known = str(saved.path.absolute())
     return Parent(known, saved.identity, saved.config, saved.intensity, saved.tensors)
@@ -92,7 +93,3 @@ def remembered_parent(out: Path, classes: ClassTable) -> Parent | None:
         ) from error
     config = TrainConfig.from_toml(out / CONFIG).model
     return Parent(path, identity, config, Intensity.from_dict(values), {})
-
-
-def _listed(classes: ClassTable) -> str:
-    return ", ".join(classes.names)

@@ -44,7 +44,8 @@ _DAMAGE = (
 class RunFolder:
     """Names, reads and writes the files of a training.
 
-    Each file is written under a temporary name, synced and renamed.
+    Each file is written under a temporary name, synced and renamed. A folder that has
+    gone since `locked` is not made anew: what is written then raises XsegError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,8 +84,20 @@ class RunFolder:
                 "with it, or --overwrite."
             )
 
+    def check_there(self) -> None:
+        """Raise XsegError where the folder, which `locked` has made, is gone.
+
+        It is not made anew: whoever has moved it away could not put it back then.
+        """
+        if not self.path.is_dir():
+            raise XsegError(
+                f"{self.path}: this folder has gone while the training ran, which ends here. Put "
+                "it back where it was: what was saved is in it, and the run can be resumed."
+            )
+
     def start(self, config: TrainConfig, provenance: dict[str, Any]) -> None:
         """Begin a run: an older one here is removed, settings and provenance are written."""
+        self.check_there()
         with writing_to(self.path / RESUME):
             # Its state must not go on under new settings; its model stands while there is no room.
             (self.path / RESUME).unlink(missing_ok=True)
@@ -117,6 +130,7 @@ class RunFolder:
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         """Write how the model came to be."""
+        self.check_there()
         write_atomic(self.path / PROVENANCE, json_text(provenance, indent=1) + "\n")
 
     def read_provenance(self) -> dict[str, Any]:
@@ -129,6 +143,7 @@ class RunFolder:
 
     def write_history(self, columns: Sequence[str], rows: Sequence[Sequence[float]]) -> None:
         """Write the curves: one row a validation."""
+        self.check_there()
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
@@ -137,6 +152,7 @@ class RunFolder:
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Write everything that the training goes on from."""
+        self.check_there()
         content = io.BytesIO()
         # Not straight into the file: on a full disk torch raises no OSError.
         torch.save({"version": STATE_VERSION, **state}, content)

@@ -141,7 +141,7 @@ def test_a_parent_of_other_classes_is_refused_before_anything_is_written(
     table.write_text("unlabelled = 7\n" + "".join(blocks), encoding="utf-8")
     said = train("--parent", trained, "--classes", table)
     assert said.code == 2
-    assert "was trained for the classes" in said.err
+    assert "knows the classes" in said.err
     assert not (tmp_path / "run").exists()
 
 

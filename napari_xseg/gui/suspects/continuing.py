@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
+    from napari_xseg.data.classes import ClassTable
     from napari_xseg.data.label_store import LabelStore
     from napari_xseg.gui.images import Images
     from napari_xseg.gui.predict.prediction import Prediction
@@ -85,7 +86,7 @@ class Continuing:
         self._before: _Before | None = None
         self._call: Call[Any] | None = None
         # Class names by model: its file is not read at each stroke.
-        self._names: dict[Path, tuple[str, ...]] = {}
+        self._known: dict[Path, ClassTable] = {}
         search.found.connect(self._on_found)
         search.chosen.connect(self._on_chosen)
 
@@ -117,7 +118,7 @@ class Continuing:
             No mask, no labels, no model to go on from or one of other classes, a
             training under way.
         """
-        self._names.clear()
+        self._known.clear()
         model, mask = self._check()
         choices, wish = kept_choices(self._session, model)
         training = trainings_of(self._session).start(
@@ -154,14 +155,13 @@ class Continuing:
         return model, mask
 
     def _check_classes(self, model: Path) -> None:
-        if model not in self._names:
-            self._names[model] = read_model_info(model).classes.names
-        names, own = self._names[model], self._session.classes.names
-        if names != own:
+        if model not in self._known:
+            self._known[model] = read_model_info(model).classes
+        other = self._session.classes.why_not_as(self._known[model])
+        if other:
             raise XsegError(
-                f"{model.name} knows the classes {', '.join(names)}, the labels {', '.join(own)}: "
-                "give the labels the same names in the same order in the Train dock, or train a "
-                "new model."
+                f"{model.name} {other}: give the labels the same values in the same order in the "
+                "Train dock, or train a new model."
             )
 
     def _enter(self, phase: Phase, job: Job | None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_xseg.data.formats.atomic import writing_to
 from napari_xseg.data.split import make_split
 from napari_xseg.data.writing import write_atomic
 from napari_xseg.errors import XsegError
@@ -74,7 +75,8 @@ class TrainPlan:
         """
         split = choose_split(self.images, self.store, self.classes, self.wish)
         used = sorted({*split.train, *split.val})
-        self.pending.mkdir(parents=True, exist_ok=True)
+        with writing_to(self.pending):  # in a folder that is there: one that has gone stays so
+            self.pending.mkdir(exist_ok=True)
         labels = share_planes(
             self.pending / "labels.raw",
             FilePlanes(self.store, self.classes, used),

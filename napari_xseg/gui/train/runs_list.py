@@ -39,9 +39,10 @@ TIPS = (
 HEIGHT = 130
 # Buttons in a row of the dock.
 COLUMNS = 4
+GO_ON = "A new run that begins from this one's model, with today's labels."
 ACTIONS = (
     ("use", "&Use", "Predict with the model of this run."),
-    ("go_on", "Continue", "A new run that begins from this one's model, with today's labels."),
+    ("go_on", "Continue", GO_ON),
     ("resume", "Resume", "Go on with this run, which was cut short, exactly as it was begun."),
     ("rename", "Rename", "Give the run another name (F2)."),
     ("reveal", "Folder", "Show the run's folder in the file manager."),
@@ -51,6 +52,9 @@ ACTIONS = (
 
 class RunsList(QWidget):
     """Shows runs; what the user wants done with one is asked for by signals.
+
+    The run whose model is in use is selected, until the user selects another one; when
+    another model comes into use, that one is.
 
     Attributes
     ----------
@@ -75,6 +79,9 @@ class RunsList(QWidget):
         self._runs: list[RunInfo] = []
         self._unfinished: set[Path] = set()
         self._busy = False
+        self._refusal = ""
+        self._model: Path | None = None
+        self._chosen: Path | None = None  # by the user, since that model is in use
         self.tree = self._make_tree()
         self.note = QLabel()
         self.note.setWordWrap(True)
@@ -140,17 +147,24 @@ class RunsList(QWidget):
         model : Path, optional
             The one whose model is in use; it is marked.
         """
-        selected, ticked = self.value(), set(self.compared_paths())
+        before, ticked = self.value(), set(self.compared_paths())
+        if model is not None and model != self._model:
+            self._chosen = None
+        self._model = model
+        scrolled = self._scrolled()
         self._runs, self._unfinished = list(runs), set(unfinished)
         with QSignalBlocker(self.tree):
             self.tree.clear()
             for run in runs:
                 self.tree.addTopLevelItem(self._item(run, run.path in ticked, run.path == model))
-        there = selected is not None and any(run.path == selected.path for run in runs)
-        wanted = selected.path if there and selected is not None else model
-        if wanted is not None:
-            self.select(wanted)
+            if not self._select(self._chosen):
+                self._select(model)
+        after = self.value()
+        if before is not None and after is not None and before.path == after.path:
+            self._scroll_to(scrolled)
         self._show_selected()
+        if (before and before.path) != (after and after.path):
+            self.value_changed.emit()
 
     def value(self) -> RunInfo | None:
         """The selected run."""
@@ -159,10 +173,26 @@ class RunsList(QWidget):
         return self._runs[row] if 0 <= row < len(self._runs) else None
 
     def select(self, run: Path) -> None:
-        """Select the run in that folder."""
+        """Select the run in that folder as the user does, also one that is not listed yet."""
+        self._select(run)
+        self._chosen = run
+
+    def _select(self, run: Path | None) -> bool:
         for row, info in enumerate(self._runs):
             if info.path == run:
                 self.tree.setCurrentItem(self.tree.topLevelItem(row))
+                self.tree.scrollToItem(self.tree.topLevelItem(row))
+                return True
+        return False
+
+    def _scrolled(self) -> int:
+        bar = self.tree.verticalScrollBar()
+        return 0 if bar is None else bar.value()
+
+    def _scroll_to(self, value: int) -> None:
+        bar = self.tree.verticalScrollBar()
+        if bar is not None:
+            bar.setValue(value)
 
     def compared(self) -> list[RunInfo]:
         """The ticked runs."""
@@ -177,6 +207,11 @@ class RunsList(QWidget):
     def set_busy(self, busy: bool) -> None:
         """Say whether a training is under way: no other can be begun then."""
         self._busy = busy
+        self._show_selected()
+
+    def set_refusal(self, why: str) -> None:
+        """Say why no training can go on from the selected run; empty where one can."""
+        self._refusal = why
         self._show_selected()
 
     # -- what is shown ------------------------------------------------------
@@ -205,14 +240,18 @@ class RunsList(QWidget):
         return item
 
     def _on_selection(self) -> None:
+        """What is selected by the program comes with the tree's signals blocked."""
+        run = self.value()
+        self._chosen = None if run is None else run.path
         self._show_selected()
         self.value_changed.emit()
 
     def _show_selected(self) -> None:
         run = self.value()
+        usable = run is not None and run.usable
         can = {
-            "use": run is not None and run.usable,
-            "go_on": run is not None and run.usable and not self._busy,
+            "use": usable,
+            "go_on": usable and not self._busy and not self._refusal,
             "resume": run is not None and run.path in self._unfinished and not self._busy,
             "rename": run is not None and not run.running,
             "reveal": run is not None,
@@ -220,6 +259,7 @@ class RunsList(QWidget):
         }
         for key, button in self.buttons.items():
             button.setEnabled(can[key])
+        self.buttons["go_on"].setToolTip((usable and self._refusal) or GO_ON)
         if run is not None:
             note = _words(run, run.path in self._unfinished)
         else:

@@ -35,6 +35,8 @@ class RunsPanel(QObject):
     list : RunsList
     curves : Curves
         Both are to be put into a dock.
+    runs : list of RunInfo
+        Newest first; `unfinished` are those that can be resumed.
     asked : Signal(str, object)
         "go_on" or "resume", and the RunInfo: for the dock to do.
     read : Signal()
@@ -51,7 +53,7 @@ class RunsPanel(QObject):
         self.list = RunsList()
         self.curves = Curves()
         self.unfinished: list[RunInfo] = []
-        self._runs: list[RunInfo] = []
+        self.runs: list[RunInfo] = []
         self._readings = 0
         self._drawings = 0
         self._followed: Job | None = None
@@ -78,7 +80,7 @@ class RunsPanel(QObject):
 
     def info(self, run: Path) -> RunInfo | None:
         """What is known of the run in that folder."""
-        return next((info for info in self._runs if info.path == run), None)
+        return next((info for info in self.runs if info.path == run), None)
 
     # -- the session --------------------------------------------------------
 
@@ -100,14 +102,14 @@ class RunsPanel(QObject):
         call.failed.connect(self.session.show_error)
 
     def _take(self, runs: list[RunInfo], unfinished: list[RunInfo]) -> None:
-        self._runs, self.unfinished = runs, unfinished
+        self.runs, self.unfinished = runs, unfinished
         self._show_runs()
         self._draw()
         self.read.emit()
 
     def _show_runs(self) -> None:
         self.list.set_value(
-            self._runs,
+            self.runs,
             unfinished=[run.path for run in self.unfinished],
             model=self.session.model,
         )
@@ -215,6 +217,7 @@ class RunsPanel(QObject):
             current.run = path
         if self.session.model == run.path:
             self.session.set_model(path)
+        self.list.select(path)
         self.session.runs_changed.emit()
 
 

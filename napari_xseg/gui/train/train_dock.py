@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import napari
 
+    from napari_xseg.data.classes import ClassTable
     from napari_xseg.data.runs_list import RunInfo
 
 # Milliseconds before choices are kept on disk, in which they may change again.
@@ -48,7 +49,7 @@ class TrainDock(Dock):
         self._make_widgets()
         self._lay_out()
         self.data.opener.take_drops(self)
-        self._names: dict[Path, tuple[str, ...]] = {}  # of the classes of a run
+        self._known: dict[Path, ClassTable] = {}  # what runs know, as it was read last
         self._keeping = QTimer(self)
         self._keeping.setSingleShot(True)
         self._keeping.setInterval(KEEP)
@@ -138,7 +139,7 @@ class TrainDock(Dock):
         self.go_on.clicked.connect(self._continue)
         self.resume.clicked.connect(self._resume_last)
         self.panel.asked.connect(self._on_asked)
-        self.panel.read.connect(self._on_runs)
+        self.panel.read.connect(self._on_read)
         self.panel.list.value_changed.connect(self._show_reason)
         self.listen(
             (session.image_changed, self._on_image),
@@ -165,6 +166,14 @@ class TrainDock(Dock):
         """Start the engine, so that the first training begins at once."""
         super().showEvent(event)
         QTimer.singleShot(0, self.session.warm_up)
+
+    def enterEvent(self, event: Any) -> None:
+        """Look again at what keeps a training from beginning: a lost folder comes back unsaid."""
+        super().enterEvent(event)
+        if self.reason.text():
+            self._show_reason()
+            if not self.reason.text():
+                self.panel.read_runs()
 
     # -- labels, classes, slices --------------------------------------------
 
@@ -267,15 +276,13 @@ class TrainDock(Dock):
 
     def _strange(self, parent: Path) -> str:
         """Why the labels cannot be what this run goes on with; empty where they can."""
-        if parent not in self._names:
+        if parent not in self._known:
             try:
-                self._names[parent] = read_model_info(parent).classes.names
+                self._known[parent] = read_model_info(parent).classes
             except XsegError:  # what is wrong with it, the training says
                 return ""
-        names, own = self._names[parent], self.session.classes.names
-        if names == own:
-            return ""
-        return f"{parent.name} knows the classes {', '.join(names)}, the labels {', '.join(own)}."
+        other = self.session.classes.why_not_as(self._known[parent])
+        return f"{parent.name} {other}: train a new model." if other else ""
 
     def _show_reason(self) -> None:
         reason, parent = self.why_not(), self._basis()
@@ -283,7 +290,7 @@ class TrainDock(Dock):
         self.train.setToolTip(reason or TRAIN_TIP)
         strange = "" if parent is None else self._strange(parent)
         self.go_on.setEnabled(not reason and parent is not None and not strange)
-        tip = NO_RUN
+        tip = "Select a run to go on from." if self.panel.runs else NO_RUN
         if strange:
             tip = strange
         elif parent is not None:
@@ -291,6 +298,7 @@ class TrainDock(Dock):
                 f"A new run that begins from the model of {parent.name}, with the labels of today."
             )
         self.go_on.setToolTip(reason or tip)
+        self.panel.list.set_refusal(reason or strange)
         self.form.preview.setEnabled(not reason)
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason) and self.bar.job is None)
@@ -340,6 +348,10 @@ class TrainDock(Dock):
             self.bar.follow(current.job, current.heard)
             self.curves_fold.set_open(True)
         self._show_reason()
+        self._on_runs()
+
+    def _on_read(self) -> None:
+        self._known.clear()
         self._on_runs()
 
     def _on_runs(self) -> None:

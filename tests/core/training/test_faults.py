@@ -16,7 +16,7 @@ import torch
 
 from napari_xseg.data.partition import Split
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Finished, Message
+from napari_xseg.events import Finished, Message, StepDone
 from napari_xseg.model.checkpoint import load_model
 from napari_xseg.training.learner import Learner
 from napari_xseg.training.loop import train
@@ -135,6 +135,21 @@ def test_a_loss_that_is_no_number_ends_the_run_and_the_model_stands(
     assert "after step 9" in said
     assert load_model(job.out).metadata["training"]["steps"] <= 9
     assert all(value.isfinite().all() for value in load_model(job.out).tensors.values())
+
+
+def test_a_folder_that_goes_away_ends_the_run_which_is_resumed_once_it_is_back(
+    make_job: MakeJob, run: Any, tmp_path: Path
+) -> None:
+    job = make_job(out=tmp_path / "project" / "runs" / "one")
+    events = train(job)
+    with pytest.raises(XsegError, match="has gone while the training ran"):  # noqa: PT012
+        for event in events:
+            if isinstance(event, StepDone) and event.step == 1:
+                (tmp_path / "project").rename(tmp_path / "elsewhere")
+    assert not (tmp_path / "project").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "project")
+    assert isinstance(run(make_job(out=job.out, resume=True))[-1], Finished)
+    assert load_model(job.out).classes == job.labels.classes
 
 
 @pytest.mark.parametrize("which", ["quick", "poster"])

@@ -107,13 +107,23 @@ def test_other_classes_are_refused(
     make_job: MakeJob, refused: Callable[[Any], str], parent: Path, values: tuple[int, ...]
 ) -> None:
     table = ClassTable.from_values(list(values), unlabelled=7).to_dict()
+    table["classes"].sort(key=lambda spec: values.index(spec["value"]))
     for spec in table["classes"]:
         spec["name"] = f"material {spec['value']}"
     job = make_job(parent=parent, classes=ClassTable.from_dict(table))
     said = refused(job)
-    assert "class 0, class 1, class 2" in said
-    assert "material 128" in said
+    assert "class 0 (0), class 1 (128), class 2 (255), the labels have" in said
+    assert "material 128 (128)" in said
     assert not job.out.exists()
+
+
+def test_renamed_classes_are_gone_on_with(make_job: MakeJob, run: Any, parent: Path) -> None:
+    table = ClassTable.from_values([0, 128, 255], unlabelled=7).to_dict()
+    for spec, name in zip(table["classes"], ("pore", "nickel", "ceramic"), strict=True):
+        spec["name"] = name
+    job = make_job(parent=parent, classes=ClassTable.from_dict(table))
+    run(job)
+    assert load_model(job.out).classes.names == ("pore", "nickel", "ceramic")
 
 
 def test_a_run_is_resumed_or_continued(

@@ -216,7 +216,7 @@ def test_a_model_of_other_classes_is_refused_with_the_reason(
     trained.session.set_model(write_model(tmp_path / "two.safetensors", classes))
     assert not trained.page.go_on.isEnabled()
     tip = trained.page.go_on.toolTip()
-    assert "knows the classes class 0, class 1, the labels class 0, class 1, class 2" in tip
+    assert "knows the classes class 0 (7), class 1 (8), the labels have class 0" in tip
 
 
 def test_without_a_model_the_button_says_so(trained: Bench) -> None:

@@ -23,7 +23,7 @@ from napari_xseg.jobs.splits import SplitWish, open_labelled
 from napari_xseg.training.recipes import load_recipe
 from tests.gui.fake import UNTIL_STOPPED, FakeEngine, FakeRunning
 from tests.gui.prediction_fakes import write_model
-from tests.gui.train.hands import VALUES, ends, idle, press, ready, steps
+from tests.gui.train.hands import PATIENCE, VALUES, ends, idle, press, ready, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,9 +111,12 @@ def test_a_run_of_other_classes_cannot_be_gone_on_with(
     qtbot.waitUntil(dock.go_on.isEnabled)
     two = ClassTable.from_values((1, 2), unlabelled=0)
     write_model(fake_engine.submitted[-1].out / "model.safetensors", two)
-    session.model_changed.emit()
-    assert not dock.go_on.isEnabled()
-    assert "knows the classes class 0, class 1, the labels" in dock.go_on.toolTip()
+    session.runs_changed.emit()
+    qtbot.waitUntil(lambda: not dock.go_on.isEnabled(), timeout=PATIENCE)
+    assert "knows the classes class 0 (1), class 1 (2), the labels have" in dock.go_on.toolTip()
+    there = dock.panel.list.buttons["go_on"]
+    assert not there.isEnabled()
+    assert there.toolTip() == dock.go_on.toolTip()
     assert dock.train.isEnabled()
 
 
