@@ -133,6 +133,8 @@ def draw(qtbot: Any, viewer: Viewer, start: tuple[float, float], stop: tuple[flo
     if not _uncovered(native, places):
         qtbot.mouseMove(native, QPoint(2, 2))  # a notification stays while the mouse is over it
         until(qtbot, lambda: _uncovered(native, places))
+    # napari may still have a move of the stroke before to come: it must not be one of this.
+    until(qtbot, lambda: _moved(qtbot, viewer, places[0]))
     qtbot.mousePress(native, LEFT, pos=places[0])
     for place in places[1:]:
         until(qtbot, lambda place=place: _moved(qtbot, viewer, place))

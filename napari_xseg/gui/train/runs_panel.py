@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QUrl, Signal
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from napari_xseg.data.runs_list import RunInfo
     from napari_xseg.gui.session import Session
     from napari_xseg.gui.worker import Job
+
+# How runs of one name are told apart: most have that of their recipe.
+DATE = "%d %b %H:%M:%S"
 
 
 class RunsPanel(QObject):
@@ -173,8 +177,16 @@ class RunsPanel(QObject):
         else:
             shown, path = None, None
         self.curves.show_training(shown)
-        others = {run.name: found[run.path] for run in ticked if run.path != path}
-        self.curves.compare(others)
+        others = [run for run in ticked if run.path != path]
+        names = Counter(run.name for run in others)
+        self.curves.compare(
+            {
+                run.name if names[run.name] == 1 else f"{run.name}, {run.date:{DATE}}": found[
+                    run.path
+                ]
+                for run in others
+            }
+        )
 
     # -- what the user asks for ---------------------------------------------
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QLineEdit, QStyle, QStyleOptionViewItem
 
-from tests.gui.gestures import LEFT, until
+from tests.gui.gestures import LEFT, PATIENCE, until
 from tests.gui.hands import answer_question
 from tests.gui.train.hands import ends, idle, press, ready, steps
 
@@ -64,38 +65,35 @@ def box_of(dock: TrainDock, row: int) -> QPoint:
     return tree.style().subElementRect(part, option, tree).center()
 
 
-def test_f2_renames_the_chosen_run(
+def edit_name(dock: TrainDock, text: str, end: Qt.Key, qtbot: Any) -> None:
+    """F2, another name, and the key that ends it."""
+    tree = dock.panel.list.tree
+    qtbot.keyClick(tree, Qt.Key.Key_F2)
+    field = tree.findChild(QLineEdit)
+    assert field is not None
+    field.selectAll()
+    qtbot.keyClicks(field, text)
+    with qtbot.waitSignal(field.destroyed, timeout=PATIENCE):
+        qtbot.keyClick(field, end)
+
+
+def test_f2_renames_the_chosen_run_and_escape_leaves_its_name(
     dock: TrainDock, session: Session, runs: list[Path], qtbot: Any
 ) -> None:
     tree = dock.panel.list.tree
     click_run(dock, 1, qtbot)
-    qtbot.keyClick(tree, Qt.Key.Key_F2)
-    field = tree.findChild(QLineEdit)
-    assert field is not None
-    field.selectAll()
-    qtbot.keyClicks(field, "three slices")
-    qtbot.keyClick(field, Qt.Key.Key_Return)
+    edit_name(dock, "another", Qt.Key.Key_Escape, qtbot)
+    idle(session, qtbot)
+    assert runs[1].exists()
+    edit_name(dock, "three slices", Qt.Key.Key_Return, qtbot)
     until(qtbot, lambda: not runs[1].exists())
     idle(session, qtbot)
     assert session.project is not None
-    assert [info.name for info in session.project.runs()][1] == "three slices"
-    until(qtbot, lambda: tree.topLevelItem(1).text(0) == "three slices")
+    names = [info.name for info in session.project.runs()]
+    assert len(names) == 2
+    assert "three slices" in names
     assert runs[0].exists()
-
-
-def test_escape_leaves_the_name(dock: TrainDock, runs: list[Path], qtbot: Any) -> None:
-    tree = dock.panel.list.tree
-    click_run(dock, 1, qtbot)
-    qtbot.keyClick(tree, Qt.Key.Key_F2)
-    field = tree.findChild(QLineEdit)
-    assert field is not None
-    field.selectAll()
-    qtbot.keyClicks(field, "another")
-    qtbot.keyClick(field, Qt.Key.Key_Escape)
-    assert runs[1].exists()
-    item = tree.topLevelItem(1)
-    assert item is not None
-    assert item.text(0) != "another"
+    until(qtbot, lambda: [tree.topLevelItem(row).text(0) for row in (0, 1)] == names)
 
 
 def test_a_click_on_the_tick_compares_the_curves(
@@ -110,6 +108,20 @@ def test_a_click_on_the_tick_compares_the_curves(
     click_run(dock, 1, qtbot, box_of(dock, 1))
     assert dock.panel.list.compared_paths() == []
     until(qtbot, lambda: not dock.panel.curves._others)
+
+
+def test_ticked_runs_of_one_name_are_all_drawn(
+    dock: TrainDock, runs: list[Path], qtbot: Any
+) -> None:
+    for day in (1, 2):
+        shutil.copytree(runs[0], runs[0].with_name(f"2025010{day}-120000-quick"))
+    dock.panel.read_runs()
+    until(qtbot, lambda: dock.panel.list.tree.topLevelItemCount() == 4)
+    for row in (2, 3):
+        click_run(dock, row, qtbot, box_of(dock, row))
+    click_run(dock, 0, qtbot)
+    drawn = ["quick, 02 Jan 12:00:00", "quick, 01 Jan 12:00:00"]
+    until(qtbot, lambda: list(dock.panel.curves._others) == drawn)
 
 
 def test_the_delete_key_asks(
