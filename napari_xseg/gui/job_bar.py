@@ -43,6 +43,7 @@ PHASES = {
     "suspects": "Looking for suspects",
     "uncertainty": "Measuring slices",
 }
+READING, STARTING, WAITING = "Reading slices", "Starting the engine", "Waiting for another job"
 ENDS = {"done": "Done", "early": "Done: it no more improved", "stopped": "Stopped"}
 
 
@@ -182,7 +183,7 @@ class JobBar(QWidget):
             self.show_message("")
             self._set_progress(0, 0, "")
             self._watch.start()
-            self.say("Reading slices")
+            self.say(READING)
             self.hear(heard or [])
             self._show_heard()
             self._on_state()
@@ -244,10 +245,14 @@ class JobBar(QWidget):
                 self.say("Paused")
             case "stopping":
                 self._say_stopping()
+            case "starting":
+                self.say(STARTING)
             case "waiting":
-                self.say("Waiting for another job")
+                self.say(STARTING if self._jobs.warming else WAITING)
             case "running" if self.phase.text() == "Paused":
                 self.say("Going on")
+            case "running" if self.phase.text() in (STARTING, WAITING):
+                self.say(READING)
         self._show_buttons()
 
     def _on_end(self) -> None:
@@ -319,7 +324,7 @@ class JobBar(QWidget):
             self.stop_now.setVisible(False)
             return
         self.pause.setText("Go on" if job.state == "paused" else "&Pause")
-        self.pause.setEnabled(job.state in ("running", "paused", "waiting"))
+        self.pause.setEnabled(job.state in ("running", "paused", "waiting", "starting"))
         self.stop.setEnabled(job.state != "stopping")
 
 

@@ -24,7 +24,7 @@ from napari_xseg.gui.solid import SolidView
 from napari_xseg.gui.stroke_keeper import StrokeKeeper
 from napari_xseg.gui.telling import FLAG, Telling
 from napari_xseg.gui.window import CloseGuard
-from napari_xseg.gui.worker import SHARED_ENGINE, Jobs
+from napari_xseg.gui.worker import SHARED_ENGINE, WARMING, Jobs
 from napari_xseg.jobs import EngineBug, WarmUp
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from napari_xseg.events import Event
     from napari_xseg.gui.worker import Job, TakesJobs
-
-WARMING = "Starting the engine"
 
 
 class Session(ProjectState):
@@ -162,7 +160,7 @@ class Session(ProjectState):
 
     def warm_up(self) -> None:
         """Start the engine and load what it needs, so that the first job starts at once."""
-        if self.devices is not None or any(job.title == WARMING for job in self.jobs.active):
+        if self.devices is not None or self.jobs.warming:
             return
         job = self.jobs.run(WARMING, WarmUp, worth_asking=False)
         job.events.connect(self._on_devices)

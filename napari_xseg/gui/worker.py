@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from napari_xseg.jobs import Request
 
 T = TypeVar("T")
-JobState = Literal["preparing", "waiting", "running", "paused", "stopping", "over"]
+JobState = Literal["preparing", "starting", "waiting", "running", "paused", "stopping", "over"]
+# The job that only starts the engine.
+WARMING = "Starting the engine"
 
 
 class Running(Protocol):
@@ -57,7 +59,7 @@ class Running(Protocol):
 
     @property
     def state(self) -> str:
-        """Where it is: waiting, running, paused, stopping or over."""
+        """Where it is: starting, waiting, running, paused, stopping or over."""
 
 
 class TakesJobs(Protocol):
@@ -262,6 +264,11 @@ class Jobs:
     def active(self) -> tuple[Job, ...]:
         """The jobs that are not over, in the order in which they were asked for."""
         return tuple(self._jobs)
+
+    @property
+    def warming(self) -> bool:
+        """Whether the engine is started and has been asked for nothing else before."""
+        return any(job.title == WARMING for job in self._jobs)
 
     @property
     def busy(self) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 State = Literal["off", "idle", "waiting", "running", "paused", "stopping"]
-JobState = Literal["waiting", "running", "paused", "stopping", "over"]
+JobState = Literal["starting", "waiting", "running", "paused", "stopping", "over"]
 # Seconds without a word after which the engine is asked whether it is there.
 BEAT = 1.0
 # Bytes kept of what the engine writes to stderr.
@@ -69,6 +69,9 @@ class EngineProcess:
             **_apart(),
         )
         self._sending = threading.Lock()
+        # Lines with the numbers of their jobs, until it has said its first word: what is
+        # stopped before is never sent, and need not wait for the seconds of a start.
+        self._held: list[tuple[Any, bytes]] | None = []
         self._inboxes: dict[int, Inbox] = {}
         # Of jobs that are not over, in the order in which they were given.
         self._states: dict[int, State] = {}
@@ -84,6 +87,7 @@ class EngineProcess:
         ]
         for thread in self._threads:
             thread.start()
+        self._write(_line("ping", n=0))
 
     @property
     def pid(self) -> int:
@@ -108,15 +112,19 @@ class EngineProcess:
 
     def send(self, do: str, **values: Any) -> None:
         """Give it a line; one that is dead gets none, which `messages` notices."""
-        line = json.dumps({"do": do, **values}).encode() + b"\n"
-        with self._sending, suppress(OSError, ValueError):
-            assert self._popen.stdin is not None
-            self._popen.stdin.write(line)
-            self._popen.stdin.flush()
+        line = _line(do, **values)
+        with self._sending:
+            if self._held is None:
+                self._write(line)
+            elif do != "ping":
+                self._held.append((values.get("job"), line))
 
     def job_state(self, number: int) -> JobState:
-        """That of one job, as the engine last said."""
-        return cast("JobState", self._states.get(number, "over"))
+        """That of one job, as the engine last said; "starting" where it waits for nothing else."""
+        state = self._states.get(number, "over")
+        if state == "waiting" and list(self._states)[:1] == [number]:
+            return "starting"
+        return cast("JobState", state)
 
     def run(self, number: int, call: str, request: dict[str, Any]) -> Inbox:
         """Give it a job; what it says of the job comes into the inbox."""
@@ -130,13 +138,17 @@ class EngineProcess:
         for number in list(self._states)[:1]:
             self.send(what, job=number)
 
+    def stop(self, number: int) -> None:
+        """Have a job end after its current step; at once where it was not sent yet."""
+        if self._withdraw(number):
+            self._forget(number)
+        else:
+            self.send("stop", job=number)
+
     def drop(self, number: int) -> None:
         """Stop a job that nobody listens to any more, unless it is over."""
-        inbox = self._inboxes.pop(number, None)
-        if inbox is not None:
-            self._states.pop(number, None)
+        if self._forget(number) and not self._withdraw(number):
             self.send("stop", job=number)
-            inbox.put({"say": "over"})  # for a thread that waits
 
     def messages(self, number: int, inbox: Inbox, silence: float) -> Iterator[dict[str, Any]]:
         """What it says of a job, the end included; waits in the calling thread.
@@ -214,11 +226,42 @@ class EngineProcess:
         text = f"{what} {left}, so start the job again."
         return EngineDied(text, asked=self._asked, details=self.last_words)
 
+    def _write(self, line: bytes) -> None:
+        with suppress(OSError, ValueError):
+            assert self._popen.stdin is not None
+            self._popen.stdin.write(line)
+            self._popen.stdin.flush()
+
+    def _send_held(self) -> None:
+        with self._sending:
+            for _, line in self._held or ():
+                self._write(line)
+            self._held = None
+
+    def _withdraw(self, number: int) -> bool:
+        """Whether nothing of the job was sent, nor will be."""
+        with self._sending:
+            if self._held is None:
+                return False
+            self._held = [one for one in self._held if one[0] != number]
+            return True
+
+    def _forget(self, number: int) -> bool:
+        """Say no more of a job; whether it was not over."""
+        inbox = self._inboxes.pop(number, None)
+        self._states.pop(number, None)
+        if inbox is not None:
+            inbox.put({"say": "over"})  # for a thread that waits
+        return inbox is not None
+
     def _read(self) -> None:
         assert self._popen.stdout is not None
         with self._popen.stdout as lines:
             for line in lines:
                 self._heard += 1
+                if self._heard == 1:
+                    # Not here: who reads must not wait until the engine takes what it is sent.
+                    threading.Thread(target=self._send_held, daemon=True).start()
                 self._deliver(json.loads(line))
         self._ended = True
         self._states.clear()
@@ -247,6 +290,10 @@ class EngineProcess:
             while some := os.read(stream.fileno(), 4096):
                 self._last_words += some
                 del self._last_words[:-REMEMBERED]
+
+
+def _line(do: str, **values: Any) -> bytes:
+    return json.dumps({"do": do, **values}).encode() + b"\n"
 
 
 def _environment() -> dict[str, str]:

@@ -56,12 +56,12 @@ class Running:
 
     @property
     def state(self) -> JobState:
-        """What the job is at: waiting, running, paused, stopping or over."""
+        """What the job is at: starting with the engine, waiting, running, paused, ... or over."""
         return self._process.job_state(self._number)
 
     def stop(self) -> None:
         """Have it end after its current step, its model saved; never begin, where it waits."""
-        self._process.send("stop", job=self._number)
+        self._process.stop(self._number)
 
     def pause(self) -> None:
         """Have it wait after its current step."""

@@ -189,3 +189,21 @@ def test_a_job_under_way_is_taken_up(
     job.stop()
     qtbot.waitUntil(lambda: job.over)
     assert bar.phase.text() == "Step 812 of 3,100"
+
+
+def test_an_engine_that_starts_is_said_and_stop_needs_not_wait_for_it(
+    session: Session, fake_engine: FakeEngine, bar: JobBar, qtbot: Any
+) -> None:
+    job = begin(session, fake_engine, bar, [UNTIL_STOPPED])
+    qtbot.waitUntil(lambda: bool(fake_engine.running), timeout=60_000)
+    running = fake_engine.running[-1]
+    running.state = "starting"
+    qtbot.waitUntil(lambda: bar.phase.text() == "Starting the engine", timeout=60_000)
+    running.state = "waiting"
+    qtbot.waitUntil(lambda: bar.phase.text() == "Waiting for another job", timeout=60_000)
+    running.state = "running"
+    qtbot.waitUntil(lambda: bar.phase.text() == "Reading slices", timeout=60_000)
+    running.state = "starting"
+    qtbot.mouseClick(bar.stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: job.over, timeout=60_000)
+    assert bar.phase.text() == "Stopped"

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 COMMAND = "napari-xseg, Experiments dock"
 _BUSY = "An experiment is under way: stop it first, or wait for its end."
+# Of a job that the engine has been given, so that its folder is written.
+_SENT = ("starting", "waiting", "running")
 
 
 @dataclass(eq=False)
@@ -166,7 +168,7 @@ class Experiments:
     def _on_state(self, experiment: Experiment) -> None:
         """Read what it is to do, once its folder is written."""
         job = experiment.job
-        if experiment.glance is None and job is not None and job.state in ("running", "waiting"):
+        if experiment.glance is None and job is not None and job.state in _SENT:
             self._read()
 
     def _hear(self, experiment: Experiment, events: list[Event]) -> None:

@@ -117,6 +117,26 @@ def test_a_job_stopped_before_its_turn_ends_at_once_and_never_runs(
     assert not (tmp_path / "second").exists()
 
 
+@posix
+def test_a_job_stopped_while_the_engine_starts_ends_without_it_and_never_runs(
+    engine: Engine, pretend: ModuleType, tmp_path: Path
+) -> None:
+    engine.start()
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGSTOP)  # its start takes as long as this test wants
+    first = engine.submit(pretend.Steps(count=1, saved=tmp_path / "first"))
+    second = engine.submit(pretend.Steps(count=1, saved=tmp_path / "second"))
+    assert (first.state, second.state) == ("starting", "waiting")
+    first.look_at(None)
+    first.stop()
+    assert list(first) == []
+    assert (first.state, second.state) == ("over", "starting")
+    os.kill(engine.pid, signal.SIGCONT)
+    assert list(second)[-1].reason == "done"  # type: ignore[attr-defined]
+    assert (tmp_path / "second").exists()
+    assert not (tmp_path / "first").exists()
+
+
 def test_stop_now_ends_the_jobs_that_wait_too(engine: Engine, pretend: ModuleType) -> None:
     first = engine.submit(pretend.Steps(count=LONG, seconds=0.5))
     second = engine.submit(pretend.Steps(count=1))
