@@ -22,11 +22,29 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 
 
+# What people mistype most, by pydantic's names of faults, in words of ours.
+_WORDS = {
+    "float_parsing": "is no number",
+    "float_type": "is no number",
+    "finite_number": "is no number that can be computed with",
+    "int_parsing": "is no whole number",
+    "int_type": "is no whole number",
+    "int_from_float": "is no whole number",
+    "greater_than": "has to be more than {gt:g}",
+    "greater_than_equal": "has to be {ge:g} or more",
+    "less_than": "has to be less than {lt:g}",
+    "less_than_equal": "has to be {le:g} or less",
+}
+
+
 def first_complaint(error: ValidationError) -> str:
     """The first of pydantic's complaints as `key: what is wrong`."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     text = first["msg"].removeprefix("Value error, ")
+    words = _WORDS.get(first["type"])
+    if words is not None:
+        text = f"{first['input']!r} {words.format(**first.get('ctx', {}))}"
     return f"{where}: {text}" if where else text
 
 

@@ -91,6 +91,11 @@ class RunInfo:
         """Whether it has a model to predict with."""
         return self.model.is_file()
 
+    @property
+    def how_it_ended(self) -> str:
+        """How a run ended that can be resumed: by an order, or by a crash."""
+        return "stopped" if self.finished else "cut short"
+
 
 def stamp_of(date: datetime) -> str:
     """The date as folder names begin with it."""

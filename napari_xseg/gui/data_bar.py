@@ -14,6 +14,9 @@ from qtpy.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QWidget,
 )
 from superqt import QElidingLabel
@@ -33,7 +36,55 @@ if TYPE_CHECKING:
 
     from napari_xseg.gui.session import Session
 
+# Pixels of a list's field that its text leaves free.
+MARGIN = 4
 NO_IMAGE, NO_LABELS = "no image yet", "no labels yet"
+
+
+class LayerChoice(Choice):
+    """A list of layers; of a name too long for it, the middle is left out: ends tell apart.
+
+    Parameters
+    ----------
+    tip : str
+        What is chosen here; the tooltip has the whole name before it.
+    """
+
+    def __init__(self, tip: str) -> None:
+        super().__init__()
+        self._tip = tip
+        self.show_name()
+
+    def show_name(self) -> None:
+        """Have the tooltip say the name of the chosen layer."""
+        name = self.currentText() if self.currentData() is not None else ""
+        self.setToolTip(f"{name}\n{self._tip}" if name else self._tip)
+
+    def shown_text(self) -> str:
+        """The name as far as there is room for it."""
+        return self._option().currentText
+
+    def _option(self) -> QStyleOptionComboBox:
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        style = self.style()
+        assert style is not None
+        room = style.subControlRect(
+            QStyle.ComplexControl.CC_ComboBox,
+            option,
+            QStyle.SubControl.SC_ComboBoxEditField,
+            self,
+        )
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideMiddle, room.width() - MARGIN
+        )
+        return option
+
+    def paintEvent(self, _: object) -> None:
+        """Draw the name as `shown_text` has it."""
+        painter, option = QStylePainter(self), self._option()
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class DataBar(QWidget):
@@ -84,10 +135,8 @@ class DataBar(QWidget):
         self._links.leave()
 
     def _make_widgets(self) -> None:
-        self.image = Choice()
-        self.image.setToolTip("The image that is labelled, trained on and predicted.")
-        self.labels = Choice()
-        self.labels.setToolTip(
+        self.image = LayerChoice("The image that is labelled, trained on and predicted.")
+        self.labels = LayerChoice(
             "The labels that are painted and trained on. Labels of another program are copied "
             "into the project; their values are asked for once."
         )
@@ -217,7 +266,9 @@ class DataBar(QWidget):
         self.change.setEnabled(session.image is not None)
         self._show_project()
 
-    def _fill(self, combo: Choice, layers: Sequence[Any], chosen: object, nothing: str) -> None:
+    def _fill(
+        self, combo: LayerChoice, layers: Sequence[Any], chosen: object, nothing: str
+    ) -> None:
         combo.blockSignals(True)
         combo.clear()
         if chosen not in layers:
@@ -228,6 +279,7 @@ class DataBar(QWidget):
         at = next((i for i in range(combo.count()) if combo.itemData(i) is chosen), 0)
         combo.setCurrentIndex(at)
         combo.blockSignals(False)
+        combo.show_name()
 
     def _show_project(self) -> None:
         folder = self.session.project_folder

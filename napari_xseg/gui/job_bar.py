@@ -75,7 +75,9 @@ def phase_words(event: Event) -> str | None:
             return f"Validated: Dice {100 * dice:.2f} %"
         case Finished(reason=reason, figures=figures):
             score = figures.get("dice_foreground")
-            return ENDS[reason] + ("" if score is None else f": Dice {100 * score:.2f} %")
+            if score is None or math.isnan(score):
+                return ENDS[reason]
+            return f"{ENDS[reason]}: Dice {100 * score:.2f} %"
     return None
 
 

@@ -70,6 +70,7 @@ class Run:
         self.length = self._length()
         self.told_threads: int | None = None
         self.seconds = 0.0
+        self.told: dict[str, Any] = {}
         self.best: float | None = None
         self.judged = False
         self.worse = 0
@@ -153,6 +154,8 @@ class Run:
         )
         self.begun_at = self.seconds
         if state is not None:
+            # A stop before this is not how it ends.
+            self.folder.write_provenance(self.told)
             yield Message(f"{self.job.out}: goes on from step {self.steps}.")
             return
         if self.parent is not None:

@@ -397,3 +397,19 @@ def test_drops_without_files_are_left_alone(bar: DataBar) -> None:
     enter.ignore()
     QApplication.sendEvent(bar, enter)
     assert not enter.isAccepted()
+
+
+def test_names_that_are_too_long_are_told_apart_by_their_ends(bar: DataBar, qtbot: Any) -> None:
+    session = bar.session
+    name = "nano-ct of a solid oxide cell, sample 7, after 1000 h at 800 degrees, reconstructed"
+    session.viewer.add_image(np.zeros((4, 32, 32), np.uint16), name=name)
+    session.new_labels()
+    qtbot.waitUntil(lambda: bar.labels.currentText() == f"{name} labels", timeout=60_000)
+    shown = bar.image.shown_text(), bar.labels.shown_text()
+    assert shown[0] != name
+    assert shown[0].endswith("reconstructed"[-4:])
+    assert shown[1].endswith("labels"[-4:])
+    assert shown[0] != shown[1]
+    assert bar.image.toolTip().startswith(f"{name}\nThe image that is labelled")
+    assert bar.labels.toolTip().startswith(f"{name} labels\n")
+    qtbot.waitUntil(lambda: not session.jobs.busy, timeout=60_000)

@@ -27,6 +27,8 @@ TOOLS = {
     "erase": ("&Erase", "Make pixels not labelled again (E, or 0)."),
 }
 LARGEST_BRUSH = 100
+# What a layer says at a stroke, an edit, an undo, and where its history is dropped.
+CHANGES = ("paint", "labels_update", "set_data")
 
 
 class BrushBar(QWidget):
@@ -49,6 +51,8 @@ class BrushBar(QWidget):
         self.redo = make_button("&Redo", "Do again what was taken back (Ctrl+Shift+Z).")
         self.undo.clicked.connect(lambda: self._layer and self._layer.undo())
         self.redo.clicked.connect(lambda: self._layer and self._layer.redo())
+        for button in (self.undo, self.redo):  # a hidden layer does not say that it has changed
+            button.clicked.connect(lambda: self._show_history())
         self.size_slider = QLabeledSlider(Qt.Orientation.Horizontal)
         self.size_slider.setRange(1, LARGEST_BRUSH)
         self.size_slider.setValue(10)
@@ -61,10 +65,14 @@ class BrushBar(QWidget):
         if self._layer is not None:
             self._layer.events.mode.disconnect(self._show)
             self._layer.events.brush_size.disconnect(self._show)
+            for name in CHANGES:
+                self._layer.events[name].disconnect(self._show_history)
         self._layer = layer
         if layer is not None:
             layer.events.mode.connect(self._show)
             layer.events.brush_size.connect(self._show)
+            for name in CHANGES:
+                layer.events[name].connect(self._show_history)
         self._show()
 
     def _show(self, _: object = None) -> None:
@@ -72,14 +80,18 @@ class BrushBar(QWidget):
         mode = "" if layer is None else str(layer.mode)
         for name, button in self.tools.items():
             button.setChecked(name == mode)
-        for button in (self.undo, self.redo):
-            button.setEnabled(layer is not None)
+        self._show_history()
         if layer is not None:
             self.size_slider.blockSignals(True)
             size = max(1, int(layer.brush_size))
             self.size_slider.setMaximum(max(LARGEST_BRUSH, size))
             self.size_slider.setValue(size)
             self.size_slider.blockSignals(False)
+
+    def _show_history(self, _: object = None) -> None:
+        layer = self._layer
+        self.undo.setEnabled(layer is not None and bool(layer._undo_history))
+        self.redo.setEnabled(layer is not None and bool(layer._redo_history))
 
     def _on_size(self, size: int) -> None:
         if self._layer is not None:

@@ -232,8 +232,16 @@ class Prefill:
         z, mask = self._mask
         self.hide()
         with self._session.origins.noting(z, self.origin):
-            take_mask(self._session, z, mask)
+            gained = take_mask(self._session, z, mask)
+        if not gained:
+            self._session.notify(self._why_nothing(z))
         return True
+
+    def _why_nothing(self, z: int) -> str:
+        store = self._session.store
+        if store is not None and store[z].all():
+            return f"Slice {z}: all of it is labelled already; nothing was changed."
+        return f"Slice {z}: the mask says nothing where labels are missing; nothing was changed."
 
     @property
     def waiting(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -43,7 +44,11 @@ GO_ON = "A new run that begins from this one's model, with today's labels."
 ACTIONS = (
     ("use", "&Use", "Predict with the model of this run."),
     ("go_on", "Continue", GO_ON),
-    ("resume", "Resume", "Go on with this run, which was cut short, exactly as it was begun."),
+    (
+        "resume",
+        "Resume",
+        "Go on with this run, which has not come to its end, exactly as it was begun.",
+    ),
     ("rename", "Rename", "Give the run another name (F2)."),
     ("reveal", "Folder", "Show the run's folder in the file manager."),
     ("delete", "Delete", "Delete the run with its model (Del); asks first."),
@@ -221,7 +226,7 @@ class RunsList(QWidget):
         return Qt.CheckState.Unchecked if item is None else item.checkState(NAME)
 
     def _item(self, run: RunInfo, ticked: bool, in_use: bool) -> QTreeWidgetItem:
-        dice = "-" if run.dice_foreground is None else f"{100 * run.dice_foreground:.2f}"
+        dice = _percent(run.dice_foreground).removesuffix(" %")
         texts = [run.name, f"{run.date:%d %b %H:%M}", dice, str(len(run.slices))]
         if run.fault:
             texts[DICE:] = ["broken", ""]
@@ -325,19 +330,24 @@ def _words(run: RunInfo, unfinished: bool) -> str:
         parts.append(f"validated on {_slices(run.val_slices)}")
     parts.append(f"{run.steps:,} steps in {run.seconds:.0f} s")
     if run.dice_foreground is not None:
-        dice = ", ".join(f"{name} {100 * value:.2f} %" for name, value in run.dice.items())
+        dice = ", ".join(f"{name} {_percent(value)}" for name, value in run.dice.items())
         rough = run.slices == run.val_slices
         source = ", a rough figure from its training slices" if rough else ""
-        parts.append(f"Dice {100 * run.dice_foreground:.2f} % ({dice}){source}")
+        parts.append(f"Dice {_percent(run.dice_foreground)} ({dice}){source}")
     if run.parent:
         parts.append("goes on from another run")
     if run.running:
         parts.append("under way")
     elif unfinished:
-        parts.append("cut short: Resume goes on with it")
+        parts.append(f"{run.how_it_ended}: Resume goes on with it")
     elif not run.usable:
         parts.append("has no model")
     return "; ".join(parts) + "."
+
+
+def _percent(share: float | None) -> str:
+    """A Dice; "-" where there is none, as of a class without a pixel."""
+    return "-" if share is None or math.isnan(share) else f"{100 * share:.2f} %"
 
 
 def _slices(slices: tuple[int, ...]) -> str:

@@ -127,7 +127,7 @@ class Field(QWidget):
         elif isinstance(self.input, QComboBox):
             self.input.setCurrentIndex(self.input.findData(value))
         else:
-            self.input.setText(_text_of(value))
+            self.input.setText(text_of(value))
 
     def say(self, fault: str) -> None:
         """Say what is wrong with the value; nothing where it is right."""
@@ -196,9 +196,10 @@ class SettingsFields(QWidget):
             self.value_changed.emit()
 
 
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as it is shown in a text field, all its digits; empty for None."""
     if value is None:
         return ""
     if isinstance(value, tuple | list):
         return " ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -355,12 +355,14 @@ class TrainDock(Dock):
         self._on_runs()
 
     def _on_runs(self) -> None:
-        """Offer to go on with what was cut short, and say where the last Dice came from."""
+        """Offer to go on with what has not ended, and say where the last Dice came from."""
         unfinished = self.panel.unfinished
         self.cut_short.setVisible(bool(unfinished) and not self.trainings.running)
         if unfinished:
             run = unfinished[0]
-            self.cut_words.setText(f"The run {run.name} of {run.date:%d %b %H:%M} was cut short.")
+            self.cut_words.setText(
+                f"The run {run.name} of {run.date:%d %b %H:%M} was {run.how_it_ended}."
+            )
         current = self.trainings.current
         info = None if current is None else self.panel.info(current.run)
         if current is not None and info is not None and current.job.finished is not None:

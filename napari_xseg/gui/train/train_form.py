@@ -24,7 +24,7 @@ from napari_xseg.data.writing import write_atomic
 from napari_xseg.errors import XsegError
 from napari_xseg.gui.forms import Choice, Fold, NumberField
 from napari_xseg.gui.train.advanced_rows import ROWS
-from napari_xseg.gui.train.settings_editor import SettingsFields, number_of
+from napari_xseg.gui.train.settings_editor import SettingsFields, number_of, text_of
 from napari_xseg.training.recipes import RECIPES, load_recipe
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ UNITS = {
     "steps": ("steps", 1),
     "epochs": ("epochs", 1),
 }
+# Digits behind the point of a length, by its setting.
+DECIMALS = {"time_limit": 2, "steps": 0, "epochs": 0}
 # A recipe without a length of its own is given this one, in seconds.
 LENGTH = 60.0
 
@@ -49,6 +51,14 @@ class TrainChoices(Settings):
     config: TrainConfig = TrainConfig()
     device: str = AUTO
     region: str = ""
+
+
+class LengthField(NumberField):
+    """A length that shows no more digits than it has."""
+
+    def textFromValue(self, value: float) -> str:
+        """The number as people write it."""
+        return text_of(value)
 
 
 class TrainForm(QWidget):
@@ -100,7 +110,7 @@ class TrainForm(QWidget):
         self.save = QPushButton("Save...")
         self.save.setToolTip("Save these settings as a recipe file, for other data or a cluster.")
         self.save.clicked.connect(self._save_recipe)
-        self.length = NumberField(1, 1e7, LENGTH, tip="How long to train.")
+        self.length = LengthField(1, 1e7, LENGTH, decimals=2, tip="How long to train.")
         self.length.valueChanged.connect(self._on_edit)
         self.unit = Choice()
         self.unit.addItems(list(UNITS))
@@ -218,12 +228,15 @@ class TrainForm(QWidget):
         self._show_length(config)
         self._show_device()
         self.noise.setChecked(config.noise.enabled)
-        self.std.setText("" if config.noise.std is None else f"{config.noise.std:g}")
         self.context.setValue(config.model.context)
         self.region.setEditText(self._value.region)
-        self.advanced.show_values(config.model_dump())
+        self._show_texts(config)
         self._quiet = False
         self._say("")
+
+    def _show_texts(self, config: TrainConfig) -> None:
+        self.std.setText(text_of(config.noise.std))
+        self.advanced.show_values(config.model_dump())
 
     def _show_recipe(self, name: str) -> None:
         if self.recipe.findText(name) < 0:
@@ -237,6 +250,7 @@ class TrainForm(QWidget):
             unit = "minutes"
         key, factor = UNITS[unit]
         self.unit.setCurrentText(unit)
+        self.length.setDecimals(DECIMALS[key])
         self.length.setValue((getattr(config, key) or LENGTH) / factor)
 
     # -- editing ------------------------------------------------------------
@@ -250,6 +264,7 @@ class TrainForm(QWidget):
             self._say(str(error))
         else:
             self._say("")
+            self._show_texts(self._value.config)  # as they were understood
         self.value_changed.emit()
 
     def _entered(self) -> TrainChoices:
@@ -261,7 +276,7 @@ class TrainForm(QWidget):
         values[key] = number if key == "time_limit" else round(number)
         std = self.std.text().strip()
         values["noise"] |= {"enabled": self.noise.isChecked()}
-        values["noise"] |= {"std": number_of(std) if std else None}
+        values["noise"] |= {"std": _counts(std) if std else None}
         values["model"]["context"] = round(self.context.value())
         region = self.region.currentText().strip()
         self._region = (region, parse_region(region))
@@ -291,10 +306,11 @@ class TrainForm(QWidget):
         """Keep a length of time where the unit of time changes."""
         key, factor = UNITS[self.unit.currentText()]
         before = self._value.config.time_limit
+        self._quiet = True
+        self.length.setDecimals(DECIMALS[key])
         if key == "time_limit" and before is not None:
-            self._quiet = True
             self.length.setValue(max(1.0, before / factor))
-            self._quiet = False
+        self._quiet = False
         self._on_edit()
 
     # -- recipes ------------------------------------------------------------
@@ -342,3 +358,14 @@ class TrainForm(QWidget):
             return
         self._opened[config.name] = config
         self.set_value(self._value.replace(config=config.model_dump()))
+
+
+def _counts(text: str) -> float:
+    """The sd of the noise; XsegError where the text is no number above 0."""
+    number = number_of(text)
+    if isinstance(number, str) or not 0 < number < float("inf"):
+        raise XsegError(
+            f"Noise sd: {text!r} is no number above 0; give counts of the image, such as "
+            "250, or leave it empty."
+        )
+    return float(number)

@@ -13,7 +13,9 @@ import torch
 
 from napari_xseg.data.classes import ClassTable
 from napari_xseg.data.partition import Split
+from napari_xseg.data.runs_list import read_run
 from napari_xseg.errors import XsegError
+from napari_xseg.events import Control, StepDone
 from napari_xseg.model.checkpoint import load_model
 from napari_xseg.training.loop import train
 from napari_xseg.training.run_folder import RunFolder
@@ -26,6 +28,19 @@ if TYPE_CHECKING:
 
 MakeJob = Any
 Refused = Any
+
+
+def test_a_run_that_was_stopped_says_so_until_it_is_resumed(make_job: MakeJob) -> None:
+    job = make_job()
+    control = Control()
+    for event in train(job, control):
+        if isinstance(event, StepDone) and event.step == 2:
+            control.stop()
+    assert read_run(job.out).how_it_ended == "stopped"
+    events = train(make_job(resume=True))
+    next(event for event in events if isinstance(event, StepDone))
+    events.close()  # as in a crash
+    assert read_run(job.out).how_it_ended == "cut short"
 
 
 def test_there_must_be_something_to_resume(make_job: MakeJob, tmp_path: Path, refused: Any) -> None:

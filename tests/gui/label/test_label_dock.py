@@ -145,17 +145,27 @@ def test_tools_and_brush_size_stay_in_step_with_napari(dock: LabelDock, qtbot: A
 
 
 def test_undo_and_redo(dock: LabelDock, qtbot: Any) -> None:
+    def can() -> tuple[bool, bool]:
+        return dock.brush.undo.isEnabled(), dock.brush.redo.isEnabled()
+
     click_row(qtbot, dock, 1)
+    assert can() == (False, False)
     drag(qtbot, dock, (40, 30), (40, 60))
     store = dock.session.store
     assert store is not None
     painted = store[3].copy()
+    qtbot.waitUntil(lambda: can() == (True, False), timeout=60_000)
     click(qtbot, dock.brush.undo)
     assert not store[3].any()
+    qtbot.waitUntil(lambda: can() == (False, True), timeout=60_000)
     click(qtbot, dock.brush.redo)
     assert np.array_equal(store[3], painted)
+    qtbot.waitUntil(lambda: can() == (True, False), timeout=60_000)
     qtbot.keyClick(canvas(dock).native, "z", Qt.KeyboardModifier.ControlModifier)
     assert not store[3].any()
+    qtbot.waitUntil(lambda: can() == (False, True), timeout=60_000)
+    dock.session.set_classes(dock.session.classes, {0: 0, 1: 1, 2: 2})
+    qtbot.waitUntil(lambda: can() == (False, False), timeout=60_000)  # it has no history now
 
 
 def test_twenty_classes_scroll_and_all_can_be_chosen(dock: LabelDock, qtbot: Any) -> None:

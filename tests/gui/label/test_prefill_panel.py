@@ -82,6 +82,22 @@ def test_opening_the_panel_shows_a_guess_that_apply_takes(
     assert (values[store[3]] == truth[3]).mean() > 0.85
 
 
+def test_apply_says_that_all_of_the_slice_is_labelled_already(
+    panel: PrefillPanel, told: list[str], qtbot: Any
+) -> None:
+    settle(qtbot, panel)
+    qtbot.mouseClick(panel.apply, LEFT)
+    store = panel.session.store
+    assert store is not None
+    before = store[3].copy()
+    assert before.all()
+    assert told == []
+    qtbot.mouseClick(panel.apply, LEFT)
+    qtbot.waitUntil(lambda: bool(told), timeout=60_000)
+    assert told == ["Slice 3: all of it is labelled already; nothing was changed."]
+    assert np.array_equal(store[3], before)
+
+
 def test_apply_never_touches_what_is_painted_and_is_one_step(
     panel: PrefillPanel, qtbot: Any
 ) -> None:

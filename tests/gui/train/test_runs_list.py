@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,31 @@ def test_a_figure_from_training_slices_is_called_rough(runs: list[RunInfo], qtbo
     qtbot.addWidget(shown)
     shown.set_value([rough], model=rough.path)
     assert "rough" in shown.note.text()
+
+
+def test_a_class_without_pixels_has_no_figure(runs: list[RunInfo], qtbot: Any) -> None:
+    dice = {"pore": 0.98, "class 3": math.nan}
+    partly = RunInfo(runs[0].path, "p", WHEN, dice_foreground=0.98, dice=dice)
+    never = RunInfo(runs[0].path, "n", WHEN, dice_foreground=math.nan, dice=dice)
+    shown = RunsList()
+    qtbot.addWidget(shown)
+    shown.set_value([partly, never], model=partly.path)
+    assert "pore 98.00 %, class 3 -)" in shown.note.text()
+    assert texts(shown, 1)[2] == "-"
+    assert "nan" not in shown.tree.topLevelItem(1).toolTip(0)  # type: ignore[union-attr]
+
+
+def test_a_run_that_was_stopped_is_not_said_to_be_cut_short(
+    runs: list[RunInfo], qtbot: Any
+) -> None:
+    shown = RunsList()
+    qtbot.addWidget(shown)
+    stopped, cut = runs[0], runs[1]
+    shown.set_value([stopped, cut], unfinished=[stopped.path, cut.path], model=stopped.path)
+    assert "stopped: Resume goes on with it" in shown.note.text()
+    shown.show()
+    click_row(shown, 1, qtbot)
+    assert "cut short: Resume goes on with it" in shown.note.text()
 
 
 def test_offers_what_can_be_done(shown: RunsList, qtbot: Any) -> None:

@@ -117,6 +117,48 @@ def test_length_in_seconds_minutes_and_steps(form: TrainForm, qtbot: Any) -> Non
     assert (config.steps, config.time_limit, config.epochs) == (500, None, None)
 
 
+@pytest.mark.parametrize("typed", ["2,5", "2.5"])
+def test_a_length_of_time_takes_a_fraction(typed: str, form: TrainForm, qtbot: Any) -> None:
+    enter(form.length, typed, qtbot)
+    assert form.value().config.time_limit == 2.5
+    assert form.length.text() == "2.5"
+    choose(form.unit, "steps", qtbot)
+    enter(form.length, "7", qtbot)
+    assert form.length.text() == "7"
+    assert form.value().config.steps == 7
+    choose(form.unit, "minutes", qtbot)
+    enter(form.length, "1.5", qtbot)
+    assert form.value().config.time_limit == 90
+    choose(form.unit, "seconds", qtbot)
+    assert form.length.text() == "90"
+
+
+@pytest.mark.usefixtures("german")
+@pytest.mark.parametrize(
+    ("typed", "taken", "shown"),
+    [("1.000", 1.0, "1"), ("2,50", 2.5, "2.5"), ("1234567", 1234567, "1234567")],
+)
+def test_the_noise_shows_how_it_was_understood(
+    typed: str, taken: float, shown: str, form: TrainForm, qtbot: Any
+) -> None:
+    qtbot.mouseClick(form.noise, Qt.MouseButton.LeftButton, pos=form.noise.rect().center())
+    enter(form.std, typed, qtbot)
+    assert form.value().config.noise.std == taken
+    assert form.std.text() == shown
+
+
+def test_noise_that_is_no_number_is_said_in_a_sentence(form: TrainForm, qtbot: Any) -> None:
+    qtbot.mouseClick(form.noise, Qt.MouseButton.LeftButton, pos=form.noise.rect().center())
+    enter(form.std, "abc", qtbot)
+    assert form.fault.startswith("Noise sd: 'abc' is no number above 0; give counts of the image")
+    assert form.fault_line.isVisible()
+    assert form.std.text() == "abc"  # to be mended
+    enter(form.std, "-3", qtbot)
+    assert form.fault.startswith("Noise sd: '-3' is no number above 0")
+    enter(form.std, "30", qtbot)
+    assert form.fault == ""
+
+
 def test_noise_in_counts(form: TrainForm, qtbot: Any) -> None:
     assert not form.std.isEnabled()
     qtbot.mouseClick(form.noise, Qt.MouseButton.LeftButton, pos=form.noise.rect().center())
@@ -135,7 +177,9 @@ def test_a_wrong_value_is_said_beside_its_field(form: TrainForm, qtbot: Any) -> 
     form.fold.set_open(True)
     field = form.advanced.fields["model.width"]
     enter(field.input, "0", qtbot)
-    assert "model.width" in form.fault
+    assert form.fault == "recipe: model.width: 0 has to be 1 or more."
+    enter(field.input, "some", qtbot)
+    assert form.fault == "recipe: model.width: 'some' is no whole number."
     assert field.fault.isVisible()
     assert form.value().config == QUICK
     enter(field.input, "8", qtbot)

@@ -136,6 +136,7 @@ def test_an_engine_that_dies_leaves_a_working_train_button(
     assert any("ended unexpectedly" in words for words in told)
     assert dock.train.isVisible()
     assert dock.train.isEnabled()
+    assert not dock.panel.unfinished  # nothing of it is there
     fake_engine.scripts.append([*steps(3, 3), ends(fake_engine)])
     press(dock.train, qtbot)
     idle(session, qtbot)
@@ -159,6 +160,7 @@ def test_a_run_that_was_cut_short_is_offered_and_resumed(
     press(dock.bar.stop, qtbot)
     idle(session, qtbot)
     qtbot.waitUntil(dock.cut_short.isVisible)
+    assert dock.cut_words.text().endswith("was stopped.")
     first = fake_engine.submitted[-1]
     fake_engine.scripts.append([*steps(9, 9), ends(fake_engine)])
     press(dock.resume, qtbot)
