@@ -268,20 +268,21 @@ def test_looks_that_the_clock_brings_do_not_choose_the_model(
 ) -> None:
     """They stand in until the first judgement, which counts whatever it says."""
     run = Run(make_job(quick.replace(keep="best")))
-    list(run.begin())
 
     def best(right: int, judges: bool) -> bool:
         counts = np.full((3, 3), 100, np.int64) + right * np.eye(3, dtype=np.int64)
         return run._validated(counts, judges).best
 
-    assert best(500, judges=False)
-    assert best(600, judges=False)
-    assert not best(550, judges=False)
-    assert best(100, judges=True), "the first judgement"
-    assert not best(900, judges=False)
-    assert not best(90, judges=True)
-    assert best(200, judges=True)
-    assert run.worse == 0
+    with run.folder.locked():
+        list(run.begin())
+        assert best(500, judges=False)
+        assert best(600, judges=False)
+        assert not best(550, judges=False)
+        assert best(100, judges=True), "the first judgement"
+        assert not best(900, judges=False)
+        assert not best(90, judges=True)
+        assert best(200, judges=True)
+        assert run.worse == 0
 
 
 def test_how_often_a_run_is_looked_at_is_no_matter(

@@ -63,7 +63,8 @@ def make_dock(session: Session, viewer: Any, qtbot: Any) -> Iterator[Callable[[]
         viewer.window._qt_window.resize(1366, 768)
         viewer.window._qt_window.show()
         docks.append(dock)
-        idle(session, qtbot)
+        if not session.jobs.active:
+            idle(session, qtbot)
         return dock
 
     yield make

@@ -182,7 +182,7 @@ def test_a_reopened_dock_offers_to_go_on(
     # A dock that is opened meanwhile finds the experiment.
     other = make_dock()
     assert other.bar.job is labelled.bar.job
-    assert other.results.tree.topLevelItemCount() == 2
+    qtbot.waitUntil(lambda: other.results.tree.topLevelItemCount() == 2)
     other.bar.stop.click()
     idle(session, qtbot)
 

@@ -26,7 +26,7 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def shared_engine() -> Iterator[Engine]:
     """The engine of all journeys of a file; it leaves no process and no thread."""
     before = set(psutil.Process().children(recursive=True))
     with Engine() as made:
@@ -37,14 +37,14 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def open_window(
-    make_napari_viewer: Callable[..., Viewer], engine: Engine, qtbot: Any
+    make_napari_viewer: Callable[..., Viewer], shared_engine: Engine, qtbot: Any
 ) -> Iterator[Callable[[], Hands]]:
     """Open a viewer with the docks; at the end all is closed, and nothing of it is left."""
     opened: list[Hands] = []
 
     def make() -> Hands:
         viewer = make_napari_viewer()
-        session_of(viewer, engine)
+        session_of(viewer, shared_engine)
         opened.append(Hands(viewer, qtbot))
         return opened[-1]
 

@@ -171,7 +171,7 @@ def test_a_paused_training_takes_no_step_until_it_goes_on(
     hands.show(hands.train)
     hands.click(bar.pause)
     hands.until(lambda: steps_done(hands) > stopped + 3)
-    assert bar.pause.text().replace("&", "") == "Pause"
+    hands.until(lambda: bar.pause.text().replace("&", "") == "Pause")
     hands.click(bar.stop)
     hands.until(lambda: training.job.over)
     assert training.job.finished is not None
@@ -179,7 +179,7 @@ def test_a_paused_training_takes_no_step_until_it_goes_on(
 
 
 def test_stop_now_ends_a_long_step_and_train_works_again(
-    open_scan: Callable[[tuple[int, int, int]], Hands], engine: Engine, said: list[str]
+    open_scan: Callable[[tuple[int, int, int]], Hands], shared_engine: Engine, said: list[str]
 ) -> None:
     hands = open_scan((16, 400, 400))
     form, bar = hands.train.form, hands.train.bar
@@ -191,7 +191,7 @@ def test_stop_now_ends_a_long_step_and_train_works_again(
     training = hands.train.trainings.current
     assert training is not None
     hands.until(lambda: training.job.state == "running" and training.heard)
-    killed = engine.pid
+    killed = shared_engine.pid
     hands.click(bar.stop)
     hands.until(bar.stop_now.isVisible)
     assert "Stopping after this step" in bar.phase.text()
@@ -209,5 +209,5 @@ def test_stop_now_ends_a_long_step_and_train_works_again(
     hands.set_steps(2)
     run = hands.train_to_end(hands.train.train)
     assert run != training.run
-    assert engine.pid != killed
+    assert shared_engine.pid != killed
     assert hands.session.model == run

@@ -40,7 +40,7 @@ def runs(
         until(qtbot, lambda: not dock.trainings.running)
         idle(session, qtbot)
         found.insert(0, fake_engine.submitted[-1].out)
-    until(qtbot, lambda: [info.path for info in dock.panel._runs] == found)
+    until(qtbot, lambda: [info.path for info in dock.panel.runs] == found)
     dock.area.ensureWidgetVisible(dock.panel.list)
     return found
 
