@@ -50,6 +50,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._locked = False
 
     @property
     def model(self) -> Path:
@@ -89,7 +90,7 @@ class RunFolder:
 
         It is not made anew: whoever has moved it away could not put it back then.
         """
-        if not self.path.is_dir():
+        if self._locked and not self.path.is_dir():
             raise XsegError(
                 f"{self.path}: this folder has gone while the training ran, which ends here. Put "
                 "it back where it was: what was saved is in it, and the run can be resumed."
@@ -123,9 +124,11 @@ class RunFolder:
             raise XsegError(
                 f"{self.path}: a training is running here; wait for its end, or give another --out."
             )
+        self._locked = True
         try:
             yield
         finally:
+            self._locked = False
             unlock(handle)
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:

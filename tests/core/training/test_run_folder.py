@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     made = RunFolder(tmp_path / "deep" / "run")
-    made.path.mkdir(parents=True)  # as its lock does
     made.start(TrainConfig(steps=3), {"seed": 1, "dice": math.nan})
     return made
 
@@ -94,15 +93,16 @@ def test_a_folder_that_may_not_be_looked_into_is_refused(
 
 
 def test_a_folder_that_has_gone_is_not_made_anew(folder: RunFolder) -> None:
-    away = folder.path.parent.rename(folder.path.parent.with_name("elsewhere"))
-    for write in (
-        lambda: folder.write_state({}),
-        lambda: folder.write_history(["step"], [[1.0]]),
-        lambda: folder.write_provenance({}),
-    ):
-        with pytest.raises(XsegError, match="has gone while the training ran"):
-            write()
-    assert not folder.path.parent.exists()
-    away.rename(folder.path.parent)
-    folder.write_state({})
+    with folder.locked():
+        away = folder.path.parent.rename(folder.path.parent.with_name("elsewhere"))
+        for write in (
+            lambda: folder.write_state({}),
+            lambda: folder.write_history(["step"], [[1.0]]),
+            lambda: folder.write_provenance({}),
+        ):
+            with pytest.raises(XsegError, match="has gone while the training ran"):
+                write()
+        assert not folder.path.parent.exists()
+        away.rename(folder.path.parent)
+        folder.write_state({})
     assert folder.read_state() is not None
