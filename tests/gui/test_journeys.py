@@ -326,7 +326,7 @@ def test_closing_in_a_training_asks_and_the_run_can_be_gone_on_with(
     hands.open_file(path, monkeypatch)
     hands.show(hands.train)
     hands.until(hands.train.cut_short.isVisible)
-    assert "was cut short" in hands.train.cut_words.text()
+    assert "was stopped" in hands.train.cut_words.text()
     assert hands.train.resume.isEnabled()
     assert hands.session.model == current.run
 
