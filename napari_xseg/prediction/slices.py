@@ -188,4 +188,4 @@ def _measure_some(images: Volume, slices: Sequence[int], region: Region | None) 
         except XsegError:
             if step == 1:
                 raise
-            step //= 4 if step >= 4 else step
+            step = max(1, step // 4)

@@ -34,11 +34,6 @@ DOCKS = (LabelDock, TrainDock, PredictDock, ReviewDock, ExperimentsDock)
 GREY = np.random.default_rng(0).integers(100, 60_000, (6, 40, 50)).astype(np.uint16)
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of TIFFs."""

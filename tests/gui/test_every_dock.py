@@ -68,11 +68,6 @@ def at_work(session: Session, tmp_path: Path) -> Session:
     return session
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 def open_folds(dock: QWidget) -> None:
     """Open the folds that are there, and those inside them."""
     for fold in dock.findChildren(Fold):

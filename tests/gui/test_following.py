@@ -32,11 +32,6 @@ LEFT = Qt.MouseButton.LeftButton
 PATIENCE = 60_000
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 @pytest.fixture
 def labelled(session: Session, tmp_path: Path) -> Session:
     """A session with slice 3 labelled, a model, and slice 4 in view."""

@@ -31,11 +31,6 @@ SHAPE = (500, 4000, 4000)
 Z = 250
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 @pytest.fixture
 def large(
     session: Session, viewer: Viewer, tmp_path: Path, wait_idle: Callable[[Session], None]

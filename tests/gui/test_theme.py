@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 PATIENCE = 60_000
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 @pytest.fixture
 def labelled(session: Session, tmp_path: Path) -> Session:
     session.move_project(tmp_path / "scan-xseg")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -100,10 +101,11 @@ class FractionsTable(QTableWidget):
 
     def set_value(self, classes: ClassTable, fractions: Mapping[str, float]) -> None:
         """Show the shares by class name; classes without one are left out."""
-        rows = [spec for spec in classes.classes if spec.name in fractions]
+        shown = {name: share for name, share in fractions.items() if not math.isnan(share)}
+        rows = [spec for spec in classes.classes if spec.name in shown]
         self.setRowCount(len(rows))
         for row, spec in enumerate(rows):
-            share = QTableWidgetItem(f"{100 * fractions[spec.name]:.2f} %")
+            share = QTableWidgetItem(f"{100 * shown[spec.name]:.2f} %")
             share.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.setItem(row, 0, QTableWidgetItem(swatch(spec.colour), spec.name))
             self.setItem(row, 1, share)

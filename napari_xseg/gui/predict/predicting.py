@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
 
 from napari_xseg.data.slices import format_slices
@@ -34,13 +33,14 @@ from napari_xseg.gui.predict.recent_models import remember_model
 from napari_xseg.gui.predict.rest import rest_plan
 from napari_xseg.gui.telling import FLAG
 from napari_xseg.jobs.slice_request import SliceRequest
+from napari_xseg.metrics import class_counts
 from napari_xseg.model.metadata import ModelInfo, read_model_info
+from napari_xseg.prediction import account
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.layers import Image
-    from numpy.typing import NDArray
 
     from napari_xseg.data.classes import ClassTable
     from napari_xseg.data.project import Project
@@ -240,7 +240,8 @@ class Predictions:
         layer.data.put(event.z, event.box, values)
         session.layers.refresh(layer)
         if self._notes_slice:
-            shares = _shares(index, info)
+            names = info.classes.names
+            shares = account.shares(names, class_counts(index, len(names)))
             self.slice_note = f"Slice {event.z} is predicted: {_seconds(event.seconds)}"
             of = f"Fractions in {mask_title(model_label(info.path), images.name, ())}".strip()
             self.slice_shares = SliceShares(f"{of}, slice {event.z}", info.classes, shares)
@@ -311,14 +312,6 @@ def _what(images: Images, slices: tuple[int, ...]) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def _shares(index: NDArray[np.uint8], info: ModelInfo) -> dict[str, float]:
-    counts = np.bincount(index.ravel(), minlength=256)[: len(info.classes)]
-    total = max(int(counts.sum()), 1)
-    return {
-        name: count / total for name, count in zip(info.classes.names, counts.tolist(), strict=True)
-    }
 
 
 def require_model(session: Session) -> tuple[Path, ModelInfo]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from napari.utils.notifications import notification_manager
 
 from napari_xseg.data.label_store import LabelStore
 from napari_xseg.data.phantom import phantom
@@ -33,14 +32,6 @@ LABELLED = (2, 6, 13)
 PAINTED = 9
 # Steps that no test waits for.
 MANY = 100_000
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the user is told."""
-    heard: list[str] = []
-    monkeypatch.setattr(notification_manager, "dispatch", lambda note: heard.append(note.message))
-    return heard
 
 
 @pytest.fixture

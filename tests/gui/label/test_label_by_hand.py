@@ -36,11 +36,6 @@ if TYPE_CHECKING:
     from tests.gui.fake import FakeEngine
 
 
-@pytest.fixture(autouse=True)
-def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
 @pytest.fixture
 def dock(session: Session, viewer: Viewer, wait_idle: Callable[[Session], None]) -> LabelDock:
     made = opened(viewer)

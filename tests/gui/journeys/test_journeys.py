@@ -8,13 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import pytest
-from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog
 
 from napari_xseg.data.phantom import phantom
@@ -22,32 +20,21 @@ from napari_xseg.data.volume import open_label_volume, volume_from_array
 from napari_xseg.data.writing import save_volume
 from napari_xseg.events import StepDone
 from napari_xseg.gui.layers import kind_of
-from napari_xseg.gui.session import session_of
 from napari_xseg.gui.train.class_editor import NAME, VALUE
-from napari_xseg.jobs import Engine
 from tests.gui.hands import Hands, answer_question, dice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from napari import Viewer
     from numpy.typing import NDArray
+
+    from napari_xseg.jobs import Engine
 
 SHAPE = (40, 160, 160)
 VALUES = [0, 128, 255]  # of the phantom's truth
 LABELLED = (3, 12, 20, 28, 36)
 LONG = 20_000  # steps that no training comes to before it is stopped
-
-
-@pytest.fixture(scope="module")
-def shared_engine() -> Iterator[Engine]:
-    """One engine process for all journeys; it leaves no process and no thread."""
-    before = set(psutil.Process().children(recursive=True))
-    with Engine() as made:
-        yield made
-    assert set(psutil.Process().children(recursive=True)) <= before
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("engine ")]
 
 
 @pytest.fixture
@@ -58,27 +45,6 @@ def scan(tmp_path: Path) -> tuple[Path, NDArray[np.uint8]]:
     path.parent.mkdir()
     save_volume(path, volume_from_array(image, "scan"))
     return path, (np.searchsorted(VALUES, truth) + 1).astype(np.uint8)
-
-
-@pytest.fixture
-def open_window(
-    make_napari_viewer: Callable[..., Viewer], shared_engine: Engine, qtbot: Any
-) -> Iterator[Callable[[], Hands]]:
-    """Open a viewer with the docks; at the end all is closed, and nothing of it is left."""
-    opened: list[Hands] = []
-
-    def make() -> Hands:
-        viewer = make_napari_viewer()
-        session_of(viewer, shared_engine)
-        opened.append(Hands(viewer, qtbot))
-        return opened[-1]
-
-    yield make
-    while opened:
-        session = opened.pop().session
-        session.close()
-        qtbot.waitUntil(lambda session=session: not session.jobs.busy)
-    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
 
 
 def truth_in(hands: Hands, truth: NDArray[np.uint8], *slices: int) -> None:
