@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from napari_xseg.gui.predict.predict_dock import PredictDock
+from napari_xseg.jobs import Engine
 from tests.gui.prediction_fakes import PretendedMask, write_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from napari_xseg.gui.session import Session
     from tests.gui.fake import FakeEngine
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """A real engine, for one test."""
+    with Engine() as made:
+        yield made
 
 
 @pytest.fixture

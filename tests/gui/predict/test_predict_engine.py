@@ -5,56 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
-from napari_xseg.config import ModelConfig, TrainConfig
 from napari_xseg.data.phantom import phantom
-from napari_xseg.events import Finished
 from napari_xseg.gui.predict.predict_dock import PredictDock
 from napari_xseg.gui.session import session_of
-from napari_xseg.jobs import Engine, FileSource, SplitWish, TrainRequest
+from tests.gui.predict.hands import train_tiny
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    import pytest
     from napari import Viewer
 
+    from napari_xseg.jobs import Engine
+
 LEFT = Qt.MouseButton.LeftButton
-TINY = TrainConfig(
-    name="tiny",
-    model=ModelConfig(width=2, depth=2, context=1),
-    crop=16,
-    batch=2,
-    learning_rate=0.01,
-    ema=0.9,
-    steps=12,
-    keep="last",
-)
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
-
-
-def train(engine: Engine, folder: Path) -> Path:
-    for name, array in zip(("images", "labels"), phantom((8, 32, 40), seed=1), strict=True):
-        np.save(folder / f"{name}.npy", array)
-    request = TrainRequest(
-        images=FileSource(path=str(folder / "images.npy")),
-        labels=FileSource(path=str(folder / "labels.npy")),
-        out=folder / "run",
-        config=TINY,
-        wish=SplitWish(train="1,5", val=(3,)),
-        device="cpu",
-        threads=1,
-    )
-    assert isinstance(list(engine.submit(request))[-1], Finished)
-    return request.out
 
 
 def test_slice_and_volume_agree_and_the_engine_may_be_killed(
@@ -68,7 +35,7 @@ def test_slice_and_volume_agree_and_the_engine_may_be_killed(
     session = session_of(viewer, engine)
     session.set_image(viewer.add_image(phantom((8, 32, 40), seed=2)[0], name="scan"))
     session.move_project(tmp_path / "scan-xseg")
-    session.set_model(train(engine, tmp_path))
+    session.set_model(train_tiny(engine, tmp_path / "run"))
     dock = PredictDock(viewer)
     viewer.window.add_dock_widget(dock, name="Predict")
     viewer.window._qt_window.show()

@@ -10,16 +10,14 @@ import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
-from napari_xseg.config import ModelConfig, TrainConfig
 from napari_xseg.data.phantom import phantom
 from napari_xseg.data.volume import open_volume
-from napari_xseg.events import Finished
 from napari_xseg.gui.predict.kept_masks import kept_masks
 from napari_xseg.gui.predict.predict_dock import PredictDock
 from napari_xseg.gui.session import session_of
-from napari_xseg.jobs import Engine, FileSource, SplitWish, TrainRequest
+from napari_xseg.jobs import Engine
 from tests.gui.hands import answer_question
-from tests.gui.predict.hands import names
+from tests.gui.predict.hands import TINY, names, train_tiny
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,42 +28,15 @@ if TYPE_CHECKING:
 LEFT = Qt.MouseButton.LeftButton
 SHAPE = (48, 500, 600)
 PATIENCE = 60_000
-TINY = TrainConfig(
-    name="tiny",
-    model=ModelConfig(width=12, depth=3, context=1),
-    crop=16,
-    batch=2,
-    learning_rate=0.01,
-    ema=0.9,
-    steps=12,
-    keep="last",
-)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained run; its folder."""
     folder = tmp_path_factory.mktemp("trained")
-    for name, array in zip(("images", "labels"), phantom((8, 32, 40), seed=1), strict=True):
-        np.save(folder / f"{name}.npy", array)
-    request = TrainRequest(
-        images=FileSource(path=str(folder / "images.npy")),
-        labels=FileSource(path=str(folder / "labels.npy")),
-        out=folder / "20260101-120000-tiny",
-        config=TINY,
-        wish=SplitWish(train="1,5", val=(3,)),
-        device="cpu",
-        threads=1,
-    )
+    model = TINY.model.replace(width=12, depth=3)  # slow enough to be stopped
     with Engine() as engine:
-        assert isinstance(list(engine.submit(request))[-1], Finished)
-    return request.out
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        yield engine
+        return train_tiny(engine, folder / "20260101-120000-tiny", TINY.replace(model=model))
 
 
 @pytest.fixture
