@@ -76,12 +76,11 @@ class CloseGuard(QObject):
         self._app = app
         app.aboutToQuit.connect(self._leave)
         window.destroyed.connect(self._leave)
-        # A script may end without a word to the window: then Qt's objects go one by one.
-        atexit.register(self._leave)
+        atexit.register(self._leave_at_exit)
 
     def close(self) -> None:
         """Guard no more."""
-        atexit.unregister(self._leave)
+        atexit.unregister(self._leave_at_exit)
         self._window.removeEventFilter(self)
         # Not left to Qt: PySide looks for slots of an object that is half gone.
         self._app.aboutToQuit.disconnect(self._leave)
@@ -127,3 +126,15 @@ class CloseGuard(QObject):
 
     def _leave(self, *_: Any) -> None:
         self._session.close()
+
+    def _leave_at_exit(self) -> None:
+        """Close the window of a script that ends without a word to it.
+
+        Left to PyQt, which deletes Qt's objects one by one, the event filters of widgets that
+        are still shown are called, and PyQt wraps their events in the table that it is walking
+        through: where the table has to grow, the process ends in a crash.
+        """
+        viewer = self._session.viewer
+        self._session.close()
+        viewer.close()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

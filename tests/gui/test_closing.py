@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from tests.gui.fake import FakeEngine
 
 EXIT = """
+import atexit
 import napari, numpy as np
+from qtpy.QtWidgets import QApplication, QMainWindow
+# Called after whatever is registered later.
+atexit.register(
+    lambda: print("left:", [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)])
+)
 from napari_xseg.gui.session import session_of, sessions
 from napari_xseg.gui.window import open_docks
 viewer = napari.Viewer()
@@ -45,6 +51,7 @@ def test_a_script_may_end_without_closing_its_window(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert "left: []" in done.stdout
     from napari_xseg.data.project import Project
 
     project = Project.open(tmp_path / "home" / "Documents" / "napari-xseg" / "scan-xseg")
