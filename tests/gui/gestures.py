@@ -1,21 +1,24 @@
-"""What a person does in napari's own window: menus, the slider under the picture, the brush."""
+"""What a person does in napari's own window: menus, the slider, the brush, files dropped on it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QCursor, QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QMenu, QStyle, QStyleOptionSlider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari import Viewer
     from numpy.typing import NDArray
     from qtpy.QtWidgets import QWidget
 
 LEFT = Qt.MouseButton.LeftButton
+COPY, PLAIN = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
 # Milliseconds in which the slowest machine has done whatever a test waits for.
 PATIENCE = 60_000
 
@@ -144,9 +147,12 @@ def draw(qtbot: Any, viewer: Viewer, start: tuple[float, float], stop: tuple[flo
 def _moved(qtbot: Any, viewer: Viewer, place: QPoint) -> bool:
     """Move the mouse to a place of the canvas; whether napari has taken notice.
 
-    A move too soon after another one is dropped, so the same one is made again.
+    A move too soon after another one is dropped, so it is made again: from beside, where the
+    mouse is there already, since to stay is no move.
     """
     canvas = viewer.window._qt_viewer.canvas
+    if canvas.native.mapFromGlobal(QCursor.pos()) == place:
+        qtbot.mouseMove(canvas.native, place + QPoint(1, 0))
     qtbot.mouseMove(canvas.native, place)
     world = canvas._map_canvas2world((place.x(), place.y()), canvas.view)[-2:]
     return bool(np.allclose(viewer.cursor.position[-2:], world))
@@ -215,3 +221,25 @@ def runs_of_class(
         chosen.append(places[int(far.argmax()) if chosen else len(places) // 2])
     half = length // 2
     return [((int(y), int(x - half)), (int(y), int(x + half))) for y, x in chosen]
+
+
+# -- the desktop ------------------------------------------------------------
+
+
+def drop(over: QWidget, at: QPoint, *paths: Path) -> bool:
+    """Drop files at a place of a widget: the window is told, and finds who takes them.
+
+    Gives whether somebody took them.
+    """
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    window = over.window()
+    handle = window.windowHandle()
+    place = QPointF(over.mapTo(window, at))
+    enter = QDragEnterEvent(place.toPoint(), COPY, mime, LEFT, PLAIN)
+    QApplication.sendEvent(handle, enter)
+    if not enter.isAccepted():
+        return False
+    fall = QDropEvent(place, COPY, mime, LEFT, PLAIN)
+    QApplication.sendEvent(handle, fall)
+    return fall.isAccepted()

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QApplication,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari import Viewer
-    from qtpy.QtCore import QPoint
     from qtpy.QtWidgets import QDialog, QTableWidget, QWidget
 
     from napari_xseg.gui.experiments.experiments_dock import ExperimentsDock
@@ -61,6 +60,9 @@ class Hands:
         self.window = viewer.window._qt_window
         self.window.resize(1366, 768)
         self.window.show()
+        # Where no window manager gives the focus, it follows the mouse, and lists close.
+        self.window.activateWindow()
+        self.until(self.window.isActiveWindow)
         for name in DOCKS:
             _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
             setattr(self, name.lower(), widget)
@@ -163,7 +165,13 @@ class Hands:
         view = box.view()
         self.until(view.isVisible)
         at = view.visualRect(view.model().index(row, 0)).center()
-        self.qtbot.mouseMove(view.viewport(), at)
+
+        def hovered() -> bool:
+            self.qtbot.mouseMove(view.viewport(), at + QPoint(1, 0))
+            self.qtbot.mouseMove(view.viewport(), at)
+            return bool(view.currentIndex().row() == row)
+
+        self.until(hovered)  # a list that was not told of the mouse takes no click
         self.qtbot.mouseClick(view.viewport(), LEFT, pos=at)
         self.until(lambda: not view.isVisible())
 

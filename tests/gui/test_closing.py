@@ -29,9 +29,9 @@ import atexit
 import napari, numpy as np
 from qtpy.QtWidgets import QApplication, QMainWindow
 # Called after whatever is registered later.
-atexit.register(
-    lambda: print("left:", [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)])
-)
+def windows():
+    return [one for one in QApplication.topLevelWidgets() if isinstance(one, QMainWindow)]
+atexit.register(lambda: print("left:", windows()))
 from napari_xseg.gui.session import session_of, sessions
 from napari_xseg.gui.window import open_docks
 viewer = napari.Viewer()

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from napari.settings import get_settings
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QDialogButtonBox, QRadioButton, QWidget
 
 from napari_xseg.gui.experiments.experiments_dock import ExperimentsDock
@@ -20,6 +19,7 @@ from napari_xseg.gui.open_files import Opener
 from napari_xseg.gui.predict.predict_dock import PredictDock
 from napari_xseg.gui.review.review_dock import ReviewDock
 from napari_xseg.gui.train.train_dock import TrainDock
+from tests.gui.gestures import drop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from napari_xseg.gui.session import Session
 
 LEFT = Qt.MouseButton.LeftButton
-COPY, PLAIN = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
 PATIENCE = 60_000
 DOCKS = (LabelDock, TrainDock, PredictDock, ReviewDock, ExperimentsDock)
 GREY = np.random.default_rng(0).integers(100, 60_000, (6, 40, 50)).astype(np.uint16)
@@ -49,25 +48,6 @@ def stack(tmp_path: Path) -> Path:
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, GREY, photometric="minisblack")
     return path
-
-
-def drop(over: QWidget, at: QPoint, *paths: Path) -> bool:
-    """Drop files at a place of a widget: the window is told, and finds who takes them.
-
-    Gives whether somebody took them.
-    """
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    window = over.window()
-    handle = window.windowHandle()
-    place = QPointF(over.mapTo(window, at))
-    enter = QDragEnterEvent(place.toPoint(), COPY, mime, LEFT, PLAIN)
-    QApplication.sendEvent(handle, enter)
-    if not enter.isAccepted():
-        return False
-    fall = QDropEvent(place, COPY, mime, LEFT, PLAIN)
-    QApplication.sendEvent(handle, fall)
-    return fall.isAccepted()
 
 
 def lands(dock: QWidget) -> list[QPoint]:

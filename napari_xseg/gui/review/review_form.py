@@ -96,10 +96,13 @@ class ReviewForm(QWidget):
     ) -> None:
         """Offer these layers, with two of them chosen."""
         self._layers = list(layers)
+        names = [layer.name for layer in layers]
         for choice, chosen in ((self.truth, truth), (self.prediction, prediction)):
             blocked = choice.blockSignals(True)
-            choice.clear()
-            choice.addItems([layer.name for layer in layers])
+            # A list that is open keeps the entry under the mouse where it names the same.
+            if names != [choice.itemText(row) for row in range(choice.count())]:
+                choice.clear()
+                choice.addItems(names)
             choice.setCurrentIndex(-1 if chosen is None else self._layers.index(chosen))
             choice.blockSignals(blocked)
 

@@ -93,6 +93,20 @@ def test_a_pair_chosen_in_the_list_shows_in_the_heat_map(desk: Desk) -> None:
     assert desk.reviewer.pair == (None, 0)
 
 
+def test_an_open_list_keeps_its_entry_while_other_layers_come_and_go(desk: Desk) -> None:
+    box = desk.dock.form.prediction
+    box.showPopup()
+    view = box.view()
+    other = view.model().index(1 - box.currentIndex(), 0)
+    view.setCurrentIndex(other)
+    row = other.row()
+    points = desk.viewer.add_points([(0, 1, 2)])
+    assert view.currentIndex().row() == row
+    desk.viewer.layers.remove(points)
+    assert view.currentIndex().row() == row
+    box.hidePopup()
+
+
 def test_the_border_band_is_left_out_on_a_click(desk: Desk) -> None:
     desk.all_slices()
     assert desk.reviewer.outcome is not None
