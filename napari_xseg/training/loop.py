@@ -52,7 +52,8 @@ def train(job: TrainJob, control: Control | None = None) -> Iterator[Event]:
             run.rest(control)
             loss = yield from run.step()
             yield StepDone(run.steps, run.length.steps or 0, loss, run.learning_rate, run.seconds)
+            # First what somebody waits to see: to validate a large network may take minutes.
+            yield from run.preview(control)
             if run.look_is_due():
                 yield from run.look()
-            yield from run.preview(control)
         yield from run.finish(control)

@@ -15,7 +15,16 @@ from napari_xseg.data.planes import ContextReader
 from napari_xseg.data.region import parse_region
 from napari_xseg.data.volume import volume_from_array
 from napari_xseg.errors import XsegError
-from napari_xseg.events import Control, Event, Finished, Message, Preview, StepDone, View
+from napari_xseg.events import (
+    Control,
+    Event,
+    Finished,
+    Message,
+    Preview,
+    StepDone,
+    Validated,
+    View,
+)
 from napari_xseg.model.checkpoint import load_model
 from napari_xseg.model.unet import UNet
 from napari_xseg.prediction.predictor import Predictor, blocks_of, stack_blocks
@@ -99,6 +108,17 @@ def test_previews_leave_the_training_as_it_is(
     ours, theirs = load_model(seen.out), load_model(unseen.out)
     assert ours.identity == theirs.identity
     assert all(torch.equal(value, theirs.tensors[name]) for name, value in ours.tensors.items())
+
+
+def test_a_mask_is_shown_before_the_step_is_validated(
+    poster: TrainConfig, make_job: MakeJob, tmp_path: Path, eager: None
+) -> None:
+    found = watched(make_job(poster), View(4, WHOLE, tmp_path))
+    said = [(event.step, type(event)) for event in found if isinstance(event, (Preview, Validated))]
+    judged = [step for step, kind in said if kind is Validated]
+    assert len(judged) > 1
+    for step in judged[:-1]:  # the last is the end's
+        assert said.index((step, Preview)) < said.index((step, Validated))
 
 
 @pytest.mark.parametrize("which", ["quick", "poster"])
